@@ -1,0 +1,65 @@
+import type { Draft, Kind, ObjectKey, Resource } from './resource.ts';
+
+/**
+ * The port to the place where our three kinds live: the API server, or files in a home directory. Every call has a
+ * deadline of its own; failures are `ObjectsError`s. One contract suite runs against both implementations.
+ */
+export interface Objects {
+  /** A name for this cluster or home that never changes and that no other has: it goes into the owner record of a repository. */
+  clusterId(): Promise<string>;
+
+  get(kind: Kind, key: ObjectKey): Promise<Resource | undefined>;
+
+  /** All objects of the kind, in one namespace or in all. */
+  list(kind: Kind, namespace?: string): Promise<Resource[]>;
+
+  /**
+   * Calls `onChange` for every object there is, then for every change, until `signal` is aborted. Resolves once the
+   * first full list was delivered. Later failures are healed inside (relist with backoff) and never end the watch. The
+   * same state may come more than once and states in between may be left out: the callback only notes that the object
+   * needs a look. It must not throw.
+   */
+  watch(kind: Kind, onChange: (change: ObjectChange) => void, signal: AbortSignal): Promise<void>;
+
+  /** Throws AlreadyExists when the name is taken, Invalid when the schema refuses the object. */
+  create(draft: Draft): Promise<Resource>;
+
+  /**
+   * Replaces the whole status. Throws Conflict when the object was written since `object` was read, NotFound when it is
+   * gone. Does not change the generation.
+   */
+  replaceStatus(object: Resource, status: object): Promise<Resource>;
+
+  /** Replaces the list of finalizers, with the same rule about Conflict. Removing the last one of a deleted object ends it. */
+  replaceFinalizers(object: Resource, finalizers: string[]): Promise<Resource>;
+
+  /** Deletes, or marks as deleted while finalizers hold the object. Objects that it owns follow. Not there is success. */
+  delete(kind: Kind, key: ObjectKey): Promise<void>;
+
+  /** Tells people what happened to an object. Best effort: a failure is logged and never reaches the caller. */
+  recordEvent(object: Resource, event: ObjectEvent): Promise<void>;
+}
+
+export type ObjectChange = { type: 'present' | 'gone'; object: Resource };
+
+export interface ObjectEvent {
+  type: 'Normal' | 'Warning';
+  /** The same word as the condition's reason. */
+  reason: string;
+  message: string;
+}
+
+export type ObjectsErrorCode = 'NotFound' | 'AlreadyExists' | 'Conflict' | 'Invalid' | 'Forbidden' | 'Unavailable';
+
+export class ObjectsError extends Error {
+  readonly code: ObjectsErrorCode;
+  /** How long the server asked us to stay away. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(code: ObjectsErrorCode, message: string, details: { retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'ObjectsError';
+    this.code = code;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
