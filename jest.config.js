@@ -15,12 +15,17 @@ const project = (name, testMatch, more = {}) => ({
   ...more,
 });
 
+// Tests that need a real API server belong to the cluster tier: building one takes minutes.
+const needsApiServer = '(api-server|kubernetes)[^/]*\\.test\\.ts$';
+
 export default {
   testTimeout: 60_000,
   projects: [
     project('unit', ['unit/**/*.test.ts']),
-    project('integration', ['integration/**/*.test.ts']),
+    project('integration', ['integration/**/*.test.ts'], {
+      testPathIgnorePatterns: [`integration/cluster/${needsApiServer}`],
+    }),
     project('standalone', ['e2e/standalone/**/*.test.ts']),
-    project('kubernetes', ['e2e/kubernetes/**/*.test.ts']),
+    project('cluster', ['integration/cluster/{api-server,kubernetes}*.test.ts', 'e2e/kubernetes/**/*.test.ts']),
   ],
 };
