@@ -1,0 +1,22 @@
+/** The names under which the world knows our kinds. They are written into users' YAML and never change. */
+export const group = 'backstay.dev';
+export const version = 'v1alpha1';
+export const apiVersion = `${group}/${version}`;
+export const category = 'backstay';
+
+/** Plural and short name of each kind; the order is the order of the documentation. */
+export const kindNames = {
+  BackupPolicy: { plural: 'backuppolicies', singular: 'backuppolicy', shortName: 'bp' },
+  BackupRun: { plural: 'backupruns', singular: 'backuprun', shortName: 'br' },
+  RestoreRequest: { plural: 'restorerequests', singular: 'restorerequest', shortName: 'rr' },
+} as const;
+export type KindName = keyof typeof kindNames;
+
+/** Held by a run or a request while a task of it may be running: the task is stopped before the object goes. */
+export const taskFinalizer = `${group}/task`;
+
+/** The policy whose schedule made the run, and the schedule: for selecting with `kubectl get br -l`. */
+export const policyLabel = `${group}/policy`;
+export const scheduleLabel = `${group}/schedule`;
+/** RFC 3339: the tick that the run stands for. */
+export const tickAnnotation = `${group}/tick`;
