@@ -1,0 +1,177 @@
+import { z } from 'zod';
+import { backupPolicySpec, backupPolicyStatus } from './backup-policy.ts';
+import { backupRunSpec, backupRunStatus } from './backup-run.ts';
+import { category, group, type KindName, kindNames, version } from './names.ts';
+import { restoreRequestSpec, restoreRequestStatus } from './restore-request.ts';
+
+/** A structural schema: every node has one type, and nothing is said by oneOf, anyOf or $ref. */
+export interface SchemaNode {
+  type: string;
+  description?: string;
+  properties?: Record<string, SchemaNode>;
+  required?: string[];
+  items?: SchemaNode;
+  default?: unknown;
+  enum?: string[];
+  'x-kubernetes-validations'?: { rule: string; message: string }[];
+  [keyword: string]: unknown;
+}
+
+interface Column {
+  name: string;
+  type: 'string' | 'date' | 'integer';
+  jsonPath: string;
+  description?: string;
+  /** 1: shown by `-o wide` only. */
+  priority?: 1;
+}
+
+const ready = (field: 'status' | 'reason' | 'message'): string => `.status.conditions[?(@.type=="Ready")].${field}`;
+
+const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: string; columns: Column[] }> = {
+  BackupPolicy: {
+    spec: backupPolicySpec,
+    status: backupPolicyStatus,
+    about: 'What is backed up, when, where to, and how it is kept secret.',
+    columns: [
+      {
+        name: 'Last success',
+        type: 'date',
+        jsonPath: '.status.lastSuccess.time',
+        description: 'Age of the newest backup.',
+      },
+      { name: 'Size', type: 'string', jsonPath: '.status.lastSuccess.size' },
+      { name: 'Next run', type: 'string', jsonPath: '.status.nextRun' },
+      { name: 'Ready', type: 'string', jsonPath: ready('status') },
+      { name: 'Reason', type: 'string', jsonPath: ready('reason') },
+      { name: 'Message', type: 'string', jsonPath: ready('message'), priority: 1 },
+    ],
+  },
+  BackupRun: {
+    spec: backupRunSpec,
+    status: backupRunStatus,
+    about: 'One backup: made by a schedule of a policy or by hand. What it wrote is described in its status for ever.',
+    columns: [
+      { name: 'Policy', type: 'string', jsonPath: '.spec.policyName' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Size', type: 'string', jsonPath: '.status.size' },
+      { name: 'Duration', type: 'string', jsonPath: '.status.duration' },
+      { name: 'Reason', type: 'string', jsonPath: ready('reason') },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+      { name: 'Message', type: 'string', jsonPath: ready('message'), priority: 1 },
+    ],
+  },
+  RestoreRequest: {
+    spec: restoreRequestSpec,
+    status: restoreRequestStatus,
+    about: 'One restore of one backup into one database.',
+    columns: [
+      { name: 'Run', type: 'string', jsonPath: '.status.source.run' },
+      { name: 'Database', type: 'string', jsonPath: '.spec.target.database' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Duration', type: 'string', jsonPath: '.status.duration' },
+      { name: 'Reason', type: 'string', jsonPath: ready('reason') },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+      { name: 'Message', type: 'string', jsonPath: ready('message'), priority: 1 },
+    ],
+  },
+};
+
+/** The kind in a sentence, and the schemas of its two halves. */
+export function describeKind(kind: KindName): {
+  about: string;
+  spec: SchemaNode;
+  status: SchemaNode;
+  columns: Column[];
+} {
+  const { spec, status, about, columns } = parts[kind];
+  return { about, columns, spec: structural(spec), status: structural(status) };
+}
+
+/** The CustomResourceDefinition of a kind, as a plain object. */
+export function customResourceDefinition(kind: KindName): object {
+  const { plural, singular, shortName } = kindNames[kind];
+  const { about, columns, spec, status } = describeKind(kind);
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: 'Namespaced',
+      names: { kind, listKind: `${kind}List`, plural, singular, shortNames: [shortName], categories: [category] },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: columns,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              description: about,
+              required: ['spec'],
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                // Names become label values and parts of task names, both of at most 63 characters.
+                metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 63 } } },
+                spec,
+                status,
+              },
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+function structural(schema: z.ZodType): SchemaNode {
+  return convert(z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }) as SchemaNode, []);
+}
+
+// What zod writes and a structural schema may have; anything else is a schema that we cannot say to the API server.
+const kept = [
+  'type',
+  'description',
+  'default',
+  'enum',
+  'format',
+  'required',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+];
+const dropped = ['additionalProperties', '$schema', 'listKey', 'properties', 'items', 'minimum', 'maximum'];
+
+/** Throws for a union, a record or another shape that structural schemas do not have: flatten it and add a rule instead. */
+function convert(node: SchemaNode, path: string[]): SchemaNode {
+  const strange = Object.keys(node).find((key) => ![...kept, ...dropped, 'x-kubernetes-validations'].includes(key));
+  if (typeof node.type !== 'string' || strange !== undefined) {
+    throw new Error(`${path.join('.')}: no structural schema can say ${strange ?? 'a node without a type'}`);
+  }
+  const made: SchemaNode = { type: node.type };
+  for (const key of kept) if (node[key] !== undefined) made[key] = node[key];
+  for (const bound of ['minimum', 'maximum']) {
+    // zod bounds every whole number by what a double can hold; that says nothing.
+    if (Number.isFinite(node[bound]) && Math.abs(node[bound] as number) !== Number.MAX_SAFE_INTEGER)
+      made[bound] = node[bound];
+  }
+  if (node.type === 'integer') made['format'] = 'int64';
+  if (node.items !== undefined) made.items = convert(node.items, [...path, '[]']);
+  if (node.properties !== undefined) {
+    made.properties = Object.fromEntries(
+      Object.entries(node.properties).map(([name, child]) => [name, convert(child, [...path, name])]),
+    );
+  }
+  if (typeof node['listKey'] === 'string') {
+    made['x-kubernetes-list-type'] = 'map';
+    made['x-kubernetes-list-map-keys'] = [node['listKey']];
+  }
+  const rules = node['x-kubernetes-validations'];
+  if (rules !== undefined && rules.length > 0) made['x-kubernetes-validations'] = rules;
+  return made;
+}

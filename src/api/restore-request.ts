@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import {
+  databaseName,
+  duration,
+  exactlyOne,
+  identity,
+  image,
+  objectName,
+  serverAddress,
+  serverCredentials,
+  withRules,
+} from './field.ts';
+import { conditions, currentTask, failure, observedGeneration, progress, time } from './status-field.ts';
+
+const source = withRules(
+  z.strictObject({
+    runName: objectName().optional().describe('BackupRun in the same namespace that has Succeeded.'),
+    policyName: objectName()
+      .optional()
+      .describe('BackupPolicy in the same namespace: its newest run that has Succeeded.'),
+    identity: identity('Secret key to open the backup with. Left out: the one of the policy.').optional(),
+  }),
+  exactlyOne('runName', 'policyName'),
+);
+
+const target = withRules(
+  z.strictObject({
+    ...serverAddress,
+    database: databaseName(),
+    credentials: z
+      .strictObject({
+        admin: serverCredentials(
+          'Role that may create everything that is in the backup; docs/postgres.md lists its grants.',
+        ),
+      })
+      .describe('Roles on the server, each named after what it is used for.'),
+  }),
+  exactlyOne('host', 'service'),
+);
+
+export const restoreRequestSpec = z
+  .strictObject({
+    source: source.describe('What is restored.'),
+    strategy: z
+      .enum(['NewInstance'])
+      .default('NewInstance')
+      .describe('NewInstance: into an empty database of a running server. Nothing that exists is replaced.'),
+    target: target.describe('Where it is restored to. The database exists and is empty.'),
+    toolImages: z
+      .strictObject({ restore: image('Image with sh and with pg_restore, no older than the backup.') })
+      .optional()
+      .describe('Left out: toolImages.dump of the policy. Kubernetes only.'),
+    startingDeadline: duration('10m', 'How long the task may wait for image, secret, volume and node.'),
+    runningDeadline: duration('24h', 'How long the restore may take.'),
+  })
+  .meta({
+    'x-kubernetes-validations': [
+      { rule: 'self == oldSelf', message: 'a request cannot be changed: delete it and create another one' },
+    ],
+  });
+export type RestoreRequestSpec = z.output<typeof restoreRequestSpec>;
+
+export const restoreRequestStatus = z.object({
+  observedGeneration,
+  phase: z
+    .enum(['Validating', 'Preparing', 'Replaying', 'Succeeded', 'Failed'])
+    .optional()
+    .describe(
+      'Validating: looking for the backup, nothing is touched. Preparing: the task waits to begin. Replaying: the task ' +
+        'checks, fetches, restores and compares. Succeeded and Failed are final.',
+    ),
+  conditions,
+  startedAt: time.optional().describe('When the task was asked for.'),
+  completedAt: time.optional().describe('When the request succeeded or failed.'),
+  duration: z.string().optional().describe('From startedAt to completedAt, for people.'),
+  currentTask,
+  progress,
+  source: z
+    .object({
+      run: z.string(),
+      runUid: z.string(),
+      manifestSha256: z.string(),
+      consistentAt: time.describe('The moment that is brought back.'),
+    })
+    .optional()
+    .describe('The backup that was chosen. It does not change any more, whatever runs come later.'),
+  result: z
+    .object({
+      bytes: z.number(),
+      tableCount: z.number(),
+      rowCount: z.number(),
+      foreignKeyCount: z.number(),
+      durationMs: z.number(),
+    })
+    .optional()
+    .describe('What was restored and compared with what the backup held.'),
+  failure,
+});
+export type RestoreRequestStatus = z.output<typeof restoreRequestStatus>;
+export type RequestPhase = NonNullable<RestoreRequestStatus['phase']>;
