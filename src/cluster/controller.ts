@@ -164,7 +164,7 @@ function createVisits({ reconciler, objects, clock, log }: ControllerOptions, qu
       queue.addBackoff(word, error instanceof ObjectsError ? error.retryAfterMs : undefined);
     } finally {
       during.delete(word);
-      if (!arrived.isSubsetOf(own)) queue.add(word);
+      if ([...arrived].some((version) => !own.has(version))) queue.add(word);
     }
   }
 
