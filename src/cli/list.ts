@@ -1,0 +1,70 @@
+import { describeDuration } from '../base/duration.ts';
+import type { Condition } from '../cluster/conditions.ts';
+import type { Kind, Resource } from '../cluster/resource.ts';
+import { renderTable } from './table.ts';
+
+interface Column {
+  header: string;
+  cell(object: Resource, nowMs: number): string | undefined;
+}
+
+const at = (object: Resource, path: string): string | undefined => {
+  let value: unknown = object;
+  for (const part of path.split('.')) value = (value as Record<string, unknown> | undefined)?.[part];
+  return value === undefined || value === null ? undefined : String(value);
+};
+
+const field = (header: string, path: string): Column => ({ header, cell: (object) => at(object, path) });
+
+const age = (header: string, path: string): Column => ({
+  header,
+  cell(object, nowMs) {
+    const time = at(object, path);
+    return time === undefined ? undefined : describeDuration(nowMs - Date.parse(time));
+  },
+});
+
+const ready = (part: 'status' | 'reason' | 'message'): Column => ({
+  header: part === 'status' ? 'READY' : part.toUpperCase(),
+  cell: ({ status }) =>
+    (status as { conditions?: Condition[] } | undefined)?.conditions?.find(({ type }) => type === 'Ready')?.[part],
+});
+
+const columns: Record<Kind, Column[]> = {
+  BackupPolicy: [
+    ready('status'),
+    ready('reason'),
+    age('LAST SUCCESS', 'status.lastSuccess.time'),
+    field('NEXT RUN', 'status.nextRun'),
+    ready('message'),
+  ],
+  BackupRun: [
+    field('POLICY', 'spec.policyName'),
+    field('PHASE', 'status.phase'),
+    field('SIZE', 'status.size'),
+    field('TOOK', 'status.duration'),
+    age('AGE', 'metadata.creationTimestamp'),
+    ready('message'),
+  ],
+  RestoreRequest: [
+    field('PHASE', 'status.phase'),
+    field('DATABASE', 'spec.target.database'),
+    field('TOOK', 'status.duration'),
+    age('AGE', 'metadata.creationTimestamp'),
+    ready('message'),
+  ],
+};
+
+/** The table that `get` prints. With `showNamespace`, objects of several namespaces can be told apart. */
+export function renderObjects(kind: Kind, objects: readonly Resource[], nowMs: number, showNamespace: boolean): string {
+  if (objects.length === 0) return 'There is none.';
+  const shown: Column[] = [
+    ...(showNamespace ? [field('NAMESPACE', 'metadata.namespace')] : []),
+    field('NAME', 'metadata.name'),
+    ...columns[kind],
+  ];
+  return renderTable(
+    shown.map(({ header }) => header),
+    objects.map((object) => shown.map(({ cell }) => cell(object, nowMs) ?? '')),
+  );
+}
