@@ -35,6 +35,11 @@ export const reasons = facts({
     hint: 'Remove the field that the message names, or use the other way to run.',
     retry: 'never',
   },
+  KindsMissing: {
+    meaning: 'The cluster does not know the kinds of Backstay, or knows an older form of them.',
+    hint: 'Run: kubectl apply --server-side -f crds/',
+    retry: 'backoff',
+  },
   // --- secrets and keys ---
   SecretMissing: {
     meaning: 'A secret, or a key in it, is not there or is not safe to read.',
@@ -158,6 +163,11 @@ export const reasons = facts({
   TargetNotEmpty: {
     meaning: 'The database to restore into already holds objects.',
     hint: 'Name an empty or a new database; nothing in the existing one was touched.',
+    retry: 'never',
+  },
+  TargetUnfit: {
+    meaning: 'The server or database to restore into cannot hold what is in the backup.',
+    hint: 'Use a target with the encoding and the extensions that the message names.',
     retry: 'never',
   },
   RoleMissing: {

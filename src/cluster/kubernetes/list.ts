@@ -1,0 +1,63 @@
+import { ApiError } from './api-error.ts';
+import type { ApiClient } from './http.ts';
+
+/** What every object has; the rest is the business of whoever asked for it. */
+export interface RawObject {
+  metadata: { name: string; namespace?: string; uid: string; resourceVersion: string };
+}
+
+interface Page {
+  metadata: { resourceVersion: string; continue?: string };
+  items: RawObject[];
+}
+
+export interface RawList {
+  /** The moment the list is of: a watch goes on from there. */
+  resourceVersion: string;
+  items: RawObject[];
+}
+
+const pageSize = 500;
+
+/**
+ * Everything at the path, page by page, all pages of one moment. A token that expired between two pages (the server
+ * compacts old versions after 5 minutes) begins the list again; one that expires every time is the caller's to retry.
+ */
+export async function listAll(
+  client: ApiClient,
+  path: string,
+  query: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<RawList> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listOnce(client, path, query, signal);
+    } catch (error) {
+      if (!isExpired(error) || attempt === 3) throw error;
+    }
+  }
+}
+
+async function listOnce(
+  client: ApiClient,
+  path: string,
+  query: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<RawList> {
+  const items: RawObject[] = [];
+  let token = '';
+  for (;;) {
+    const page = await client.json<Page>({
+      method: 'GET',
+      path,
+      query: { ...query, limit: String(pageSize), ...(token !== '' && { continue: token }) },
+      ...(signal && { signal }),
+    });
+    items.push(...page.items);
+    token = page.metadata.continue ?? '';
+    if (token === '') return { resourceVersion: page.metadata.resourceVersion, items };
+  }
+}
+
+/** The version asked for is no longer there: only a new list helps. */
+export const isExpired = (error: unknown): boolean => error instanceof ApiError && error.status === 410;

@@ -1,0 +1,204 @@
+import { decodeReport } from '../../contract/report.ts';
+import type { Observation } from '../runner.ts';
+import { agentContainer } from './job.ts';
+
+/** What is read of a Job, its pods and the events about them. */
+export interface JobView {
+  metadata: {
+    name: string;
+    namespace: string;
+    uid: string;
+    annotations?: Record<string, string>;
+    ownerReferences?: { uid: string }[];
+  };
+  status?: { conditions?: ConditionView[] };
+}
+
+export interface PodView {
+  metadata: { name: string; uid: string; creationTimestamp: string; deletionTimestamp?: string };
+  spec: { volumes?: { name: string; secret?: { secretName?: string } }[] };
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    conditions?: ConditionView[];
+    initContainerStatuses?: ContainerView[];
+    containerStatuses?: ContainerView[];
+  };
+}
+
+export interface EventView {
+  reason?: string;
+  message?: string;
+  lastTimestamp?: string | null;
+  eventTime?: string | null;
+  series?: { lastObservedTime?: string };
+  metadata: { creationTimestamp: string };
+}
+
+interface ConditionView {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+}
+
+interface ContainerView {
+  name: string;
+  image: string;
+  state?: ContainerState;
+  lastState?: ContainerState;
+}
+
+interface ContainerState {
+  waiting?: { reason?: string; message?: string };
+  running?: object;
+  terminated?: { exitCode: number; signal?: number; reason?: string; message?: string };
+}
+
+type WaitingFor = NonNullable<Extract<Observation, { state: 'starting' }>['waitingFor']>;
+
+/** How long after its deletion was due a pod is given up whose node does not confirm the end. */
+const unconfirmedMs = 60_000;
+
+/**
+ * How a task stands. Pure. `events` are those about the pod, or about the Job while it has none; they are only looked at
+ * while nothing else says why it does not start.
+ */
+export function observationOf(job: JobView, pods: PodView[], events: EventView[], nowMs: number): Observation {
+  const pod = newest(pods);
+  if (pod === undefined) return withoutPod(job, events);
+  const agent = agentOf(pod);
+  const ended = agent?.state?.terminated;
+  if (ended !== undefined) {
+    const report = decodeReport(ended.message ?? '');
+    const detail = describeEnd(ended, pod);
+    return report === undefined ? { state: 'ended', detail } : { state: 'ended', report, detail };
+  }
+  const { phase } = pod.status ?? {};
+  if (phase === 'Failed' || phase === 'Succeeded') return { state: 'ended', detail: describePodEnd(pod) };
+  if (isGivenUp(pod, nowMs)) {
+    return { state: 'ended', detail: `pod ${pod.metadata.name} was deleted and its node does not confirm its end` };
+  }
+  if (agent?.state?.running !== undefined) return { state: 'running' };
+  const waitingFor = whyWaiting(pod, events);
+  return waitingFor === undefined ? { state: 'starting' } : { state: 'starting', waitingFor };
+}
+
+/** The pod does not run, and its status alone does not say why: the events may. */
+export function needsEvents(pods: PodView[]): boolean {
+  const pod = newest(pods);
+  if (pod === undefined) return true;
+  return pod.status?.phase === 'Pending' && agentOf(pod)?.state?.running === undefined && fromStatus(pod) === undefined;
+}
+
+export function newest(pods: PodView[]): PodView | undefined {
+  return [...pods].sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))[0];
+}
+
+const agentOf = (pod: PodView): ContainerView | undefined =>
+  pod.status?.containerStatuses?.find(({ name }) => name === agentContainer);
+
+function withoutPod(job: JobView, events: EventView[]): Observation {
+  const over = job.status?.conditions?.find(
+    ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
+  );
+  if (over !== undefined) {
+    const why = [over.reason, over.message].filter(Boolean).join(': ');
+    return { state: 'ended', detail: `the pod is gone, and its report with it${why && ` (${why})`}` };
+  }
+  const refused = latest(events.filter(({ reason }) => reason === 'FailedCreate'));
+  if (refused === undefined) return { state: 'starting' };
+  return { state: 'starting', waitingFor: { reason: 'PodRefused', message: refused.message ?? 'the pod was refused' } };
+}
+
+function describeEnd({ exitCode, signal, reason }: NonNullable<ContainerState['terminated']>, pod: PodView): string {
+  const why = reason === undefined || reason === 'Completed' || reason === 'Error' ? '' : ` (${reason})`;
+  const how = signal ? `was ended by signal ${signal}` : `ended with code ${exitCode}`;
+  const { reason: podReason, message } = pod.status ?? {};
+  const more = [podReason, message].filter(Boolean).join(': ');
+  return `the agent ${how}${why}${more && `; pod: ${more}`}`;
+}
+
+function describePodEnd({ metadata, status }: PodView): string {
+  const why = [status?.reason, status?.message].filter(Boolean).join(': ');
+  return `pod ${metadata.name} ended without a word of the agent${why && ` (${why})`}`;
+}
+
+function isGivenUp({ metadata: { deletionTimestamp } }: PodView, nowMs: number): boolean {
+  // The timestamp is the moment at which the grace time is over.
+  return deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + unconfirmedMs < nowMs;
+}
+
+const whyWaiting = (pod: PodView, events: EventView[]): WaitingFor | undefined =>
+  fromStatus(pod) ?? fromEvents(pod, events);
+
+const imageTrouble = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'InvalidImageName',
+  'ErrImageNeverPull',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+]);
+// The image is there, but the program is not in it (such as no `sh`), or it ends at once.
+const startTrouble = new Set(['CrashLoopBackOff', 'RunContainerError', 'CreateContainerError', 'StartError']);
+
+function fromStatus({ status }: PodView): WaitingFor | undefined {
+  const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False') {
+    return { reason: 'Unschedulable', message: scheduled.message ?? 'no node takes the pod' };
+  }
+  for (const { image, state, lastState } of [
+    ...(status?.initContainerStatuses ?? []),
+    ...(status?.containerStatuses ?? []),
+  ]) {
+    const { reason = '', message } = state?.waiting ?? state?.terminated ?? {};
+    const because = message ?? lastState?.terminated?.message ?? lastState?.terminated?.reason ?? reason;
+    if (imageTrouble.has(reason)) return { reason: 'ImageUnavailable', message: `image ${image}: ${because}` };
+    if (startTrouble.has(reason)) {
+      return {
+        reason: 'ImageUnavailable',
+        message: `image ${image} does not start: ${lastWords(lastState) ?? because}`,
+      };
+    }
+    if (reason === 'CreateContainerConfigError') return { reason: 'PodRefused', message: because };
+  }
+  return undefined;
+}
+
+// "back-off 10s restarting failed container" tells nothing; how it ended the last time does.
+function lastWords(lastState: ContainerState | undefined): string | undefined {
+  const ended = lastState?.terminated;
+  return ended && (ended.message || `${ended.reason ?? 'it ended'} (code ${ended.exitCode})`);
+}
+
+function fromEvents(pod: PodView, events: EventView[]): WaitingFor | undefined {
+  const failed = latest(events.filter(({ reason }) => reason === 'FailedMount' || reason === 'FailedAttachVolume'));
+  if (failed?.message === undefined) return undefined;
+  return missingSecret(pod, failed.message) ?? { reason: 'PodRefused', message: failed.message };
+}
+
+/**
+ * The operator may not read Secrets, but the kubelet says what it did not find:
+ * `MountVolume.SetUp failed for volume "secret-0" : secret "shop-backup" not found`, and
+ * `MountVolume.SetUp failed for volume "secret-0" : references non-existent secret key: password`.
+ */
+function missingSecret(pod: PodView, message: string): WaitingFor | undefined {
+  const [, secret] = /secret "([^"]+)" not found/.exec(message) ?? [];
+  if (secret !== undefined) {
+    return { reason: 'SecretMissing', message: `there is no secret "${secret}" in this namespace` };
+  }
+  const [, key] = /references non-existent secret key: (\S+)/.exec(message) ?? [];
+  if (key === undefined) return undefined;
+  const [, volume] = /for volume "([^"]+)"/.exec(message) ?? [];
+  const name = pod.spec.volumes?.find((one) => one.name === volume)?.secret?.secretName;
+  return { reason: 'SecretMissing', message: `secret "${name ?? '?'}" has no key "${key}"` };
+}
+
+function latest(events: EventView[]): EventView | undefined {
+  const at = ({ series, lastTimestamp, eventTime, metadata }: EventView): number =>
+    Date.parse(series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp);
+  return [...events].sort((a, b) => at(b) - at(a))[0];
+}

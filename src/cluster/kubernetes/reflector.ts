@@ -1,0 +1,206 @@
+import { StringDecoder } from 'node:string_decoder';
+import { type Backoff, backoffDelayMs } from '../../base/backoff.ts';
+import { type Clock, sleep } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import { ApiError, apiErrorFromStatus } from './api-error.ts';
+import type { ApiClient } from './http.ts';
+import { isExpired, listAll, type RawObject } from './list.ts';
+
+export interface ReflectorTimings {
+  /** How long the server is asked to keep one watch open: anywhere between, so that watches do not end together. */
+  watchMinMs: number;
+  watchMaxMs: number;
+  /** A watch that says nothing for this long is dead. More than the minute between two bookmarks. */
+  inactivityMs: number;
+  /** A watch that ends sooner and without an event is a failure: else a broken proxy makes a hot loop. */
+  shortWatchMs: number;
+  backoff: Backoff;
+}
+
+export const reflectorTimings: ReflectorTimings = {
+  watchMinMs: 300_000,
+  watchMaxMs: 600_000,
+  inactivityMs: 150_000,
+  shortWatchMs: 1_000,
+  backoff: { firstMs: 1_000, factor: 2, capMs: 30_000 },
+};
+
+export interface ReflectorOptions<T> {
+  client: ApiClient;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+  log: Logger;
+  path: string;
+  query?: Record<string, string>;
+  /** What is kept in memory of an object, and handed over. */
+  keep: (raw: RawObject) => T;
+  /** Only notes what has to be looked at; what it throws is logged. */
+  onChange: (change: { type: 'present' | 'gone'; object: T }) => void;
+  timings?: ReflectorTimings;
+}
+
+/**
+ * List and watch of one path, kept alive until `signal` is aborted: whatever the server or the network does, it lists or
+ * watches again after a jittered backoff. client-node's informer dies after one 500 and opens a watch after it was
+ * stopped; docs/adr has the list. Resolves when the first full list was handed over, or at the abort.
+ */
+export function reflect<T>(options: ReflectorOptions<T>, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const reflector = new Reflector(options, signal);
+  reflector.run(resolve).then(resolve, (error) => {
+    options.log.fatal({ path: options.path, err: error }, 'the watch ended by a defect');
+    resolve();
+  });
+  return promise;
+}
+
+type WatchEvent =
+  | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: RawObject }
+  | { type: 'ERROR'; object: { code?: number; reason?: string; message?: string } };
+
+class Reflector<T> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #timings: ReflectorTimings;
+  readonly #signal: AbortSignal;
+  /** By UID: an object that was deleted and made again under its name is another one. */
+  #known = new Map<string, { resourceVersion: string; object: T }>();
+  /** Where the next watch begins; none: list first. */
+  #position: string | undefined;
+  #failures = 0;
+
+  constructor(options: ReflectorOptions<T>, signal: AbortSignal) {
+    this.#options = options;
+    this.#timings = options.timings ?? reflectorTimings;
+    this.#signal = signal;
+  }
+
+  async run(onSynced: () => void): Promise<void> {
+    while (!this.#signal.aborted) {
+      try {
+        if (this.#position === undefined) {
+          await this.#relist();
+          onSynced();
+        }
+        // Looked at after every await: a stop that came during the list must open no watch.
+        if (this.#signal.aborted) return;
+        await this.#watch(this.#position as unknown as string);
+      } catch (error) {
+        if (this.#signal.aborted) return;
+        await this.#recover(error);
+      }
+    }
+  }
+
+  async #relist(): Promise<void> {
+    const { client, path, query, keep } = this.#options;
+    const list = await listAll(client, path, query, this.#signal);
+    if (this.#signal.aborted) return;
+    const before = this.#known;
+    this.#known = new Map();
+    for (const raw of list.items) {
+      const { uid, resourceVersion } = raw.metadata;
+      this.#known.set(uid, { resourceVersion, object: keep(raw) });
+    }
+    for (const [uid, { object }] of before) if (!this.#known.has(uid)) this.#tell('gone', object);
+    for (const [uid, { object, resourceVersion }] of this.#known) {
+      if (before.get(uid)?.resourceVersion !== resourceVersion) this.#tell('present', object);
+    }
+    this.#position = list.resourceVersion;
+  }
+
+  async #watch(position: string): Promise<void> {
+    const { client, clock, path, query, random } = this.#options;
+    const { watchMinMs, watchMaxMs, inactivityMs, shortWatchMs } = this.#timings;
+    const watchMs = watchMinMs + (watchMaxMs - watchMinMs) * random();
+    const silence = new AbortController();
+    const signal = AbortSignal.any([this.#signal, silence.signal]);
+    const arm = () =>
+      clock.after(inactivityMs, () =>
+        silence.abort(new Error(`no event and no bookmark for ${inactivityMs / 1000} s`)),
+      );
+    const startedMs = clock.nowMs();
+    let heard = false;
+    let disarm = arm();
+    try {
+      const response = await client.stream({
+        method: 'GET',
+        path,
+        query: {
+          ...query,
+          watch: 'true',
+          allowWatchBookmarks: 'true',
+          resourceVersion: position,
+          timeoutSeconds: String(Math.ceil(watchMs / 1000)),
+        },
+        signal,
+      });
+      for await (const line of linesOf(response)) {
+        if (this.#signal.aborted) return;
+        disarm();
+        disarm = arm();
+        this.#take(JSON.parse(line) as WatchEvent);
+        heard = true;
+        this.#failures = 0;
+      }
+    } catch (error) {
+      throw silence.signal.aborted ? silence.signal.reason : error;
+    } finally {
+      disarm();
+    }
+    if (!heard && clock.nowMs() - startedMs < shortWatchMs) throw new Error('the watch ended at once without an event');
+  }
+
+  #take(event: WatchEvent): void {
+    if (event.type === 'ERROR') throw apiErrorFromStatus(event.object);
+    const { uid, resourceVersion } = event.object.metadata;
+    this.#position = resourceVersion;
+    if (event.type === 'BOOKMARK') return;
+    const object = this.#options.keep(event.object);
+    if (event.type === 'DELETED') {
+      this.#known.delete(uid);
+      this.#tell('gone', object);
+    } else {
+      this.#known.set(uid, { resourceVersion, object });
+      this.#tell('present', object);
+    }
+  }
+
+  #tell(type: 'present' | 'gone', object: T): void {
+    if (this.#signal.aborted) return;
+    try {
+      this.#options.onChange({ type, object });
+    } catch (error) {
+      this.#options.log.error({ path: this.#options.path, err: error }, 'a watch callback failed');
+    }
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    const { clock, log, path, random } = this.#options;
+    this.#failures++;
+    if (mustRelist(error)) this.#position = undefined;
+    // Versions expire in the normal course of things: the first time there is nothing to wait for and nothing to tell.
+    if (isExpired(error) && this.#failures === 1) return;
+    const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
+    const delayMs = Math.max(askedMs, backoffDelayMs(this.#timings.backoff, this.#failures, random()));
+    log.warn({ path, failures: this.#failures, delayMs, err: error }, 'list or watch failed; it goes on after a pause');
+    await sleep(clock, delayMs, this.#signal).catch(() => undefined);
+  }
+}
+
+/** After a broken connection, a 5xx or a 429 the position still holds; after any other answer nothing is sure. */
+function mustRelist(error: unknown): boolean {
+  if (error instanceof SyntaxError) return true;
+  return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429;
+}
+
+/** Whole lines; what follows the last line break was cut off and is dropped. */
+async function* linesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  for await (const chunk of chunks) {
+    const lines = (rest + decoder.write(chunk)).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') yield line;
+  }
+}

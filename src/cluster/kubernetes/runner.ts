@@ -1,0 +1,141 @@
+import type { Clock } from '../../base/clock.ts';
+import type { Logger } from '../../base/log.ts';
+import { ObjectsError } from '../objects.ts';
+import type { ObjectKey } from '../resource.ts';
+import type { Observation, Runner, TaskSpec } from '../runner.ts';
+import type { ApiClient } from './http.ts';
+import { buildJob, jobName, type PodSettings, taskNameAnnotation, taskSelector } from './job.ts';
+import type { RawObject } from './list.ts';
+import { unlessGone } from './objects.ts';
+import { type EventView, type JobView, needsEvents, newest, observationOf, type PodView } from './observation.ts';
+import { coreEventsPath, jobPath, jobsPath, podsPath } from './paths.ts';
+import { type ReflectorTimings, reflect } from './reflector.ts';
+
+export interface KubernetesRunnerOptions {
+  client: ApiClient;
+  clock: Clock;
+  /** In [0, 1). */
+  random: () => number;
+  log: Logger;
+  pod: PodSettings;
+  timings?: ReflectorTimings;
+}
+
+/** A task is a Job. Every question goes to the API server: a cache would miss the Job that was just made. */
+export class KubernetesRunner implements Runner {
+  readonly #options: KubernetesRunnerOptions;
+  readonly #client: ApiClient;
+
+  constructor(options: KubernetesRunnerOptions) {
+    this.#options = options;
+    this.#client = options.client;
+  }
+
+  async start(spec: TaskSpec): Promise<void> {
+    const body = buildJob(spec, this.#options.pod);
+    try {
+      await this.#client.json({
+        method: 'POST',
+        path: jobsPath(spec.namespace),
+        query: { fieldValidation: 'Strict', fieldManager: 'backstay' },
+        body,
+      });
+    } catch (error) {
+      if (!(error instanceof ObjectsError) || error.code !== 'AlreadyExists') throw error;
+      await this.#adopt(spec);
+    }
+  }
+
+  async observe(key: ObjectKey): Promise<Observation> {
+    const job = await this.#job(key);
+    if (job === undefined) return { state: 'absent' };
+    const pods = await this.#podsOf(job);
+    const subject = newest(pods) ?? job;
+    const events = needsEvents(pods) ? await this.#eventsAbout(key.namespace, subject.metadata.uid) : [];
+    return observationOf(job, pods, events, this.#options.clock.nowMs());
+  }
+
+  // A Job past its deadline ends its pod with TERM and stays, so that it is still known that it was started.
+  async stop(key: ObjectKey): Promise<void> {
+    const job = await this.#job(key);
+    if (job === undefined) return;
+    await unlessGone(
+      this.#client.json({
+        method: 'PATCH',
+        path: pathOf(key),
+        body: { spec: { activeDeadlineSeconds: 1 } },
+      }),
+    );
+  }
+
+  async remove(key: ObjectKey): Promise<void> {
+    const job = await this.#job(key);
+    if (job === undefined) return;
+    await unlessGone(
+      this.#client.json({
+        method: 'DELETE',
+        path: pathOf(key),
+        body: { propagationPolicy: 'Background', preconditions: { uid: job.metadata.uid } },
+      }),
+    );
+  }
+
+  async watch(onChange: (key: ObjectKey) => void, signal: AbortSignal): Promise<void> {
+    const follow = (path: string): Promise<void> =>
+      reflect(
+        {
+          ...this.#options,
+          path,
+          query: { labelSelector: taskSelector },
+          keep: taskKey,
+          onChange: ({ object }) => onChange(object),
+        },
+        signal,
+      );
+    await Promise.all([follow(jobsPath()), follow(podsPath())]);
+  }
+
+  async #adopt({ namespace, name, owner }: TaskSpec): Promise<void> {
+    const path = pathOf({ namespace, name });
+    const job = await unlessGone(this.#client.json<JobView>({ method: 'GET', path }));
+    if (job?.metadata.ownerReferences?.some(({ uid }) => uid === owner.uid)) return;
+    const where = `job ${namespace}/${jobName(name)}`;
+    throw new ObjectsError(
+      'Conflict',
+      job === undefined
+        ? `${where} was removed while it was looked at`
+        : `${where} exists and does not belong to ${owner.kind} ${owner.name}: delete it, or wait until it is gone`,
+    );
+  }
+
+  /** Somebody else's Job of the same name is none of ours: it is neither read nor ended. */
+  async #job(key: ObjectKey): Promise<JobView | undefined> {
+    const job = await unlessGone(this.#client.json<JobView>({ method: 'GET', path: pathOf(key) }));
+    return job?.metadata.annotations?.[taskNameAnnotation] === key.name ? job : undefined;
+  }
+
+  async #podsOf({ metadata: { namespace, uid } }: JobView): Promise<PodView[]> {
+    const { items } = await this.#client.json<{ items: PodView[] }>({
+      method: 'GET',
+      path: podsPath(namespace),
+      query: { labelSelector: `batch.kubernetes.io/controller-uid=${uid}` },
+    });
+    return items;
+  }
+
+  async #eventsAbout(namespace: string, uid: string): Promise<EventView[]> {
+    const { items } = await this.#client.json<{ items: EventView[] }>({
+      method: 'GET',
+      path: coreEventsPath(namespace),
+      query: { fieldSelector: `involvedObject.uid=${uid}`, limit: '200' },
+    });
+    return items;
+  }
+}
+
+const pathOf = ({ namespace, name }: ObjectKey): string => jobPath({ namespace, name: jobName(name) });
+
+function taskKey({ metadata }: RawObject): ObjectKey {
+  const { annotations } = metadata as { annotations?: Record<string, string> };
+  return { namespace: metadata.namespace ?? '', name: annotations?.[taskNameAnnotation] ?? metadata.name };
+}
