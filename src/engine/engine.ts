@@ -31,7 +31,7 @@ export interface Server {
   readonly facts: ServerFacts;
   /** Begins a dump of one database; nothing has been read yet. The dump must be closed. */
   dump(options: { database: string }, steps: Steps, signal: AbortSignal): Promise<Dump>;
-  /** Checks that a dump can be restored into `database`, and touches nothing. Throws TargetNotEmpty, DatabaseMissing, RoleMissing, VersionUnsupported. */
+  /** Checks that a dump can be restored into `database`, and touches nothing. Throws TargetNotEmpty, TargetUnfit, DatabaseMissing, RoleMissing, PrivilegeMissing, VersionUnsupported. */
   checkTarget(options: { database: string; details: DumpDetails }, signal: AbortSignal): Promise<void>;
   /** Restores `bytes` in one transaction: after any failure the database is as empty as before. */
   restore(

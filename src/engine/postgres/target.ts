@@ -1,0 +1,132 @@
+import { Fault } from '../../base/fault.ts';
+import type { DumpDetails, ServerAccess, ServerFacts } from '../engine.ts';
+import { type Connection, openConnection } from './connection.ts';
+import { userMade } from './contents.ts';
+import { quoteName, quoteText } from './quoting.ts';
+import { majorOf } from './tool.ts';
+
+/** Looks at everything that would end a restore half-way, and changes nothing. */
+export async function checkTarget(
+  access: ServerAccess,
+  facts: ServerFacts,
+  database: string,
+  details: DumpDetails,
+  signal: AbortSignal,
+): Promise<void> {
+  if (majorOf(facts.version) < majorOf(details.serverVersion)) {
+    throw new Fault(
+      'VersionUnsupported',
+      `the backup is of PostgreSQL ${details.serverVersion}, the target is ${facts.version}`,
+      { where: `${access.host}:${access.port}` },
+    );
+  }
+  const connection = await openTarget(access, database, details, signal);
+  try {
+    await checkEmpty(connection, database);
+    await checkEncoding(connection, database, details);
+    await checkExtensions(connection, details);
+    await checkRoles(connection, details);
+    await checkPrivileges(connection, access, database);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function openTarget(
+  access: ServerAccess,
+  database: string,
+  details: DumpDetails,
+  signal: AbortSignal,
+): Promise<Connection> {
+  try {
+    return await openConnection(access, database, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.reason !== 'DatabaseMissing') throw thrown;
+    throw new Fault('DatabaseMissing', thrown.message, {
+      hint: `Create it: CREATE DATABASE ${quoteName(database)} TEMPLATE template0 ENCODING ${quoteText(details.encoding).slice(1)} LOCALE ${quoteText(details.collation).slice(1)};`,
+      cause: thrown,
+    });
+  }
+}
+
+const shown = 5;
+
+async function checkEmpty(connection: Connection, database: string): Promise<void> {
+  const found = await connection.query<{ name: string }>(`
+    SELECT name FROM (
+      SELECT 1 AS place, 'relation ' || format('%I.%I', n.nspname, c.relname) AS name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c') AND n.nspname !~ '^pg_(toast|temp)' AND ${userMade('pg_class', 'c.oid')}
+      UNION ALL
+      SELECT 2, 'routine ' || p.oid::regprocedure::text FROM pg_proc p WHERE ${userMade('pg_proc', 'p.oid')}
+      UNION ALL
+      SELECT 3, 'type ' || format('%I.%I', n.nspname, t.typname)
+      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+      WHERE t.typtype IN ('d', 'e', 'r') AND ${userMade('pg_type', 't.oid')}
+      UNION ALL
+      SELECT 4, 'schema ' || format('%I', nspname) FROM pg_namespace
+      WHERE nspname <> 'public' AND nspname !~ '^pg_(toast_)?temp' AND ${userMade('pg_namespace', 'pg_namespace.oid')}
+      UNION ALL
+      SELECT 5, 'large object ' || oid FROM pg_largeobject_metadata
+      UNION ALL
+      SELECT 6, 'event trigger ' || format('%I', evtname) FROM pg_event_trigger
+      UNION ALL
+      SELECT 7, 'publication ' || format('%I', pubname) FROM pg_publication
+    ) AS found ORDER BY place, name LIMIT ${shown + 1}`);
+  if (found.length === 0) return;
+  const names = found.slice(0, shown).map((row) => row.name);
+  const more = found.length > shown ? ' and more' : '';
+  throw new Fault('TargetNotEmpty', `database "${database}" holds ${names.join(', ')}${more}`, { where: database });
+}
+
+async function checkEncoding(connection: Connection, database: string, details: DumpDetails): Promise<void> {
+  const [row] = await connection.query<{ encoding: string }>(
+    `SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = current_database()`,
+  );
+  const { encoding } = row!;
+  // UTF8 can hold the characters of every other encoding; SQL_ASCII says nothing about what its bytes mean.
+  if (encoding === details.encoding || (encoding === 'UTF8' && details.encoding !== 'SQL_ASCII')) return;
+  throw new Fault(
+    'TargetUnfit',
+    `database "${database}" has encoding ${encoding}, the backup has ${details.encoding}`,
+    {
+      hint: `Create the database with TEMPLATE template0 ENCODING '${details.encoding}'.`,
+    },
+  );
+}
+
+async function checkExtensions(connection: Connection, details: DumpDetails): Promise<void> {
+  const rows = await connection.query<{ name: string }>(
+    `SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT name FROM pg_available_extensions)`,
+    [details.extensions],
+  );
+  if (rows.length === 0) return;
+  throw new Fault(
+    'TargetUnfit',
+    `the server does not have these extensions: ${rows.map((row) => row.name).join(', ')}`,
+    {
+      hint: 'Install them on the machine or in the image of the target.',
+    },
+  );
+}
+
+async function checkRoles(connection: Connection, details: DumpDetails): Promise<void> {
+  const rows = await connection.query<{ name: string }>(
+    `SELECT name FROM unnest($1::text[]) AS name WHERE name NOT IN (SELECT rolname FROM pg_roles)`,
+    [details.roles],
+  );
+  if (rows.length === 0) return;
+  throw new Fault('RoleMissing', `these roles do not exist on the target: ${rows.map((row) => row.name).join(', ')}`, {
+    hint: `On the target: ${rows.map((row) => `CREATE ROLE ${quoteName(row.name)};`).join(' ')}`,
+  });
+}
+
+async function checkPrivileges(connection: Connection, access: ServerAccess, database: string): Promise<void> {
+  const [row] = await connection.query<{ may: boolean }>(
+    `SELECT has_database_privilege(current_database(), 'CREATE') AS may`,
+  );
+  if (row!.may) return;
+  throw new Fault('PrivilegeMissing', `role "${access.username}" may not create anything in database "${database}"`, {
+    hint: `GRANT CREATE ON DATABASE ${quoteName(database)} TO ${quoteName(access.username)}; docs/postgres.md lists all that a restore needs.`,
+  });
+}
