@@ -1,7 +1,7 @@
 /**
  * A place for bytes. Every driver keeps the whole of this contract; `conformance` in the tests checks it on each.
  *
- * Keys are relative, `/`-separated, no empty, `.` or `..` segment; a driver refuses any other with `Internal` (only our
+ * Keys are relative, `/`-separated, no segment empty or beginning with a dot; a driver refuses any other with `Internal` (only our
  * own code makes keys). Errors are `Fault`s with reasons Store*; whether an error may heal is the reason's `retry`.
  * Nothing here ever overwrites: an object that exists is never changed. A reader sees an object whole or not at all.
  */
@@ -12,7 +12,8 @@ export interface Store {
   /**
    * Writes a new object of unknown length. Bytes are pulled as they can be sent; at most `partsInFlight` parts of
    * 8 MiB are held. Resolves when the object is durable and visible. On error, or when the source throws or `signal`
-   * aborts, nothing is visible under the key and the driver has removed its own half-written parts, best effort.
+   * aborts, nothing is visible under the key and the driver has removed its own half-written parts, best effort. A key
+   * that is taken is `Internal`, the object there untouched.
    * Not idempotent: the caller gives each attempt a key of its own.
    */
   write(key: string, bytes: AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<{ sizeBytes: number }>;
@@ -36,12 +37,20 @@ export interface Store {
   /** All objects whose key begins with `prefix` (which ends in `/` or is empty), in key order, paged inside. Lists what was written before the call, always. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
 
+  /**
+   * The folders directly under `prefix`, each with its whole key and a `/` at the end, in key order: `a/b/` for `a/`.
+   * Finding the lineages and the sets this way does not cost a walk over every object below them.
+   * A folder may turn out to hold no object.
+   */
+  listFolders(prefix: string, signal?: AbortSignal): Promise<string[]>;
+
   /** Removes an object; not there is success. Idempotent. */
   remove(key: string, signal?: AbortSignal): Promise<void>;
 
   /**
-   * Aborts uploads under `prefix` that never became an object and were begun before `olderThanMs` (epoch). The caller
-   * names a prefix that only its own dead attempts use: other people's uploads in the bucket are not ours to abort.
+   * Aborts uploads under `prefix` that never became an object and were begun (S3) or last written to (files) before
+   * `olderThanMs` (epoch), and answers how many. The caller names a prefix, never an empty one, that only its own dead
+   * attempts use: other people's uploads in the bucket are not ours to abort.
    */
   abortStaleUploads(prefix: string, olderThanMs: number, signal?: AbortSignal): Promise<number>;
 
@@ -50,8 +59,11 @@ export interface Store {
 }
 
 export interface StoreFeatures {
-  /** How `create` is made atomic: by the store's own conditional write, or, where a probe found none, by our fallback. */
-  conditionalWrites: 'native' | 'fallback';
+  /**
+   * How `create` is made atomic: by the store's own conditional write, or, where a probe found none, by our fallback.
+   * `unknown` until the first write: a store that is only read is not probed, because a probe writes.
+   */
+  conditionalWrites: 'native' | 'fallback' | 'unknown';
 }
 
 export interface StoredObject {
