@@ -181,7 +181,7 @@ export const backupPolicyStatus = z.object({
     .object({
       run: z.string(),
       time: time.describe('The moment the backup is of.'),
-      storedBytes: z.number(),
+      storedBytes: z.int(),
       size: z.string().describe('The same for people.'),
     })
     .optional()

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { backupPolicySpec, backupPolicyStatus } from './backup-policy.ts';
 import { backupRunSpec, backupRunStatus } from './backup-run.ts';
-import { category, group, type KindName, kindNames, version } from './names.ts';
+import { category, group, type KindName, kindNames, nameMaxLength, version } from './names.ts';
 import { restoreRequestSpec, restoreRequestStatus } from './restore-request.ts';
 
 /** A structural schema: every node has one type, and nothing is said by oneOf, anyOf or $ref. */
@@ -115,8 +115,8 @@ export function customResourceDefinition(kind: KindName): object {
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
-                // Names become label values and parts of task names, both of at most 63 characters.
-                metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 63 } } },
+                // Names become labels and parts of the names of tasks, which have at most 63 characters.
+                metadata: { type: 'object', properties: { name: { type: 'string', maxLength: nameMaxLength[kind] } } },
                 spec,
                 status,
               },
@@ -167,6 +167,8 @@ function convert(node: SchemaNode, path: string[]): SchemaNode {
       Object.entries(node.properties).map(([name, child]) => [name, convert(child, [...path, name])]),
     );
   }
+  // The API server checks a default against the rules before it fills in the defaults inside of it.
+  if (made.type === 'object' && made.default !== undefined) made.default = defaultsOf(made);
   if (typeof node['listKey'] === 'string') {
     made['x-kubernetes-list-type'] = 'map';
     made['x-kubernetes-list-map-keys'] = [node['listKey']];
@@ -174,4 +176,9 @@ function convert(node: SchemaNode, path: string[]): SchemaNode {
   const rules = node['x-kubernetes-validations'];
   if (rules !== undefined && rules.length > 0) made['x-kubernetes-validations'] = rules;
   return made;
+}
+
+function defaultsOf({ properties = {} }: SchemaNode): object {
+  const given = Object.entries(properties).filter(([, child]) => child.default !== undefined);
+  return Object.fromEntries(given.map(([name, child]) => [name, child.default]));
 }

@@ -20,3 +20,6 @@ export const policyLabel = `${group}/policy`;
 export const scheduleLabel = `${group}/schedule`;
 /** RFC 3339: the tick that the run stands for. */
 export const tickAnnotation = `${group}/tick`;
+
+/** Tasks are called after their run or request, with up to 13 characters more, and a Job's name ends at 63. */
+export const nameMaxLength: Record<KindName, number> = { BackupPolicy: 63, BackupRun: 50, RestoreRequest: 50 };

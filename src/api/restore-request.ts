@@ -10,7 +10,7 @@ import {
   serverCredentials,
   withRules,
 } from './field.ts';
-import { conditions, currentTask, failure, observedGeneration, progress, time } from './status-field.ts';
+import { conditions, currentTask, failure, observedGeneration, progress, task, time } from './status-field.ts';
 
 const source = withRules(
   z.strictObject({
@@ -73,11 +73,13 @@ export const restoreRequestStatus = z.object({
   startedAt: time.optional().describe('When the task was asked for.'),
   completedAt: time.optional().describe('When the request succeeded or failed.'),
   duration: z.string().optional().describe('From startedAt to completedAt, for people.'),
+  task: task.optional().describe('The one task of this request.'),
   currentTask,
   progress,
   source: z
     .object({
       run: z.string(),
+      policy: z.string(),
       runUid: z.string(),
       manifestSha256: z.string(),
       consistentAt: time.describe('The moment that is brought back.'),
@@ -86,11 +88,11 @@ export const restoreRequestStatus = z.object({
     .describe('The backup that was chosen. It does not change any more, whatever runs come later.'),
   result: z
     .object({
-      bytes: z.number(),
-      tableCount: z.number(),
-      rowCount: z.number(),
-      foreignKeyCount: z.number(),
-      durationMs: z.number(),
+      bytes: z.int(),
+      tableCount: z.int(),
+      rowCount: z.int(),
+      foreignKeyCount: z.int(),
+      durationMs: z.int(),
     })
     .optional()
     .describe('What was restored and compared with what the backup held.'),

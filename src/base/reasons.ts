@@ -186,6 +186,21 @@ export const reasons = facts({
     hint: 'The message says what it waited for: an image, a node, a secret or a volume.',
     retry: 'never',
   },
+  ImageUnavailable: {
+    meaning: 'An image of the task cannot be pulled.',
+    hint: 'Check the name of the image, the registry and its pull secret.',
+    retry: 'never',
+  },
+  Unschedulable: {
+    meaning: 'No node takes the task.',
+    hint: 'Look at the free memory and CPU of the nodes, their taints, and where the volume is.',
+    retry: 'never',
+  },
+  PodRefused: {
+    meaning: 'The cluster refuses the pod of the task.',
+    hint: 'Look at quota, limits, admission policies and the Pod Security level of the namespace.',
+    retry: 'never',
+  },
   DeadlineExceeded: {
     meaning: 'The task did not end in time and was stopped.',
     hint: 'Raise spec.runningDeadline of the policy, or find out what made it slow.',
