@@ -15,9 +15,8 @@ export interface Applied {
 }
 
 /**
- * Applies every object of the files, or none: all are read and checked before the first one is written. What the user
- * wrote is stored, not what the defaults make of it, so that a later default can change. Throws SpecInvalid with file
- * and line, NotSupportedHere for what standalone cannot do.
+ * Applies every object of the files, or none: all are read and checked before the first one is written. Throws
+ * SpecInvalid with file and line, NotSupportedHere for what standalone cannot do.
  */
 export async function applyFiles(
   files: readonly { name: string; text: string }[],

@@ -27,7 +27,6 @@ export interface Surroundings {
 export interface OperatorOptions {
   kubeconfig?: string;
   context?: string;
-  namespace?: string;
   image: string;
   logLevel: string;
 }
@@ -159,7 +158,6 @@ function createProgram(surroundings: Surroundings, end: (code: number) => void):
     .description('run in a Kubernetes cluster')
     .option('--kubeconfig <file>', 'left out: the service account of the pod')
     .option('--context <name>', 'context in the kubeconfig')
-    .option('-n, --namespace <name>', 'look after this namespace only')
     .requiredOption('--image <image>', 'the image of Backstay that Jobs run')
     .addOption(logLevelOption())
     .action(async (options) => end(await surroundings.runOperator(options)));

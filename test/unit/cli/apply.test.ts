@@ -33,7 +33,7 @@ it('one bad object among good ones, and nothing is written', async () => {
   });
 });
 
-it('what the user wrote is stored, not the defaults of today', async () => {
+it('what the user wrote is handed on as it is', async () => {
   const { written, thrown } = await apply(run('a'));
   expect(thrown).toBeUndefined();
   expect(written[0]?.spec).toEqual({ policyName: 'shop', method: 'Dump', dump: { databases: ['shop'] } });

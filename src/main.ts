@@ -1,0 +1,107 @@
+// argv -> command line | standalone | operator | agent. The only reader of process.env and process.argv; wires everything.
+// Each role loads its own half only: the agent's pod must not pay for the Kubernetes client.
+import { systemClock } from './base/clock.ts';
+import { createLogger, type Logger } from './base/log.ts';
+import { exitCodes } from './cli/exit-codes.ts';
+import { type OperatorOptions, runCommandLine } from './cli/program.ts';
+import type { Objects } from './cluster/objects.ts';
+import type { Runner } from './cluster/runner.ts';
+import { version } from './version.ts';
+
+const clock = systemClock;
+const random = Math.random;
+
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  version,
+  clock,
+  defaultHome: process.env['BACKSTAY_HOME'],
+  print: (text) => process.stdout.write(text),
+  printError: (text) => process.stderr.write(text),
+  openHome: async (directory) => {
+    const { objects } = await openStandaloneHome(directory, createLogger('silent', process.stderr));
+    return { objects, applier: { apply: async (draft) => (await objects.apply(draft)).change } };
+  },
+  generateKey: async () => {
+    const { generateIdentity } = await import('./stream/identity.ts');
+    const identity = await generateIdentity();
+    return { identity: identity.reveal(), recipient: identity.recipient };
+  },
+  runStandalone,
+  runOperator,
+  runAgent: async ({ root }) => {
+    const { runAgent } = await import('./agent/agent.ts');
+    return runAgent({ root, clock, log: createLogger('info', process.stderr), signal: stopSignal() });
+  },
+});
+
+async function openStandaloneHome(directory: string, log: Logger) {
+  const { openHome } = await import('./cluster/standalone/home.ts');
+  const { createObjects } = await import('./cluster/standalone/objects.ts');
+  const { admit } = await import('./api/admit.ts');
+  const home = await openHome(directory, clock);
+  return { home, objects: createObjects({ home, admit, clock, log }) };
+}
+
+async function runStandalone(options: { home: string; tools?: string; logLevel: string }): Promise<number> {
+  const log = createLogger(options.logLevel, process.stdout);
+  const { home, objects } = await openStandaloneHome(options.home, log);
+  const { becomeOperator } = await import('./cluster/standalone/home.ts');
+  const { createRunner } = await import('./cluster/standalone/runner.ts');
+  const place = becomeOperator(home);
+  try {
+    const runner = createRunner({
+      home,
+      clock,
+      log,
+      agentCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'agent'],
+      path: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
+      ...(options.tools === undefined ? {} : { toolsDirectory: options.tools }),
+      ownerExists: async ({ kind, name, uid }, namespace) =>
+        (await objects.get(kind, { namespace, name }))?.metadata.uid === uid,
+    });
+    return await operate(objects, runner, 'standalone', log);
+  } finally {
+    place.release();
+    home.close();
+  }
+}
+
+async function runOperator(options: OperatorOptions): Promise<number> {
+  const log = createLogger(options.logLevel, process.stdout);
+  const { connectByKubeconfig, connectInCluster } = await import('./cluster/kubernetes/connect.ts');
+  const { ApiClient } = await import('./cluster/kubernetes/http.ts');
+  const { KubernetesObjects } = await import('./cluster/kubernetes/objects.ts');
+  const { KubernetesRunner } = await import('./cluster/kubernetes/runner.ts');
+  const { podDefaults } = await import('./cluster/kubernetes/job.ts');
+  const { checkServedKinds } = await import('./cluster/kubernetes/served-kinds.ts');
+  const { kubeconfig, context, image } = options;
+  const connection =
+    kubeconfig === undefined
+      ? connectInCluster()
+      : connectByKubeconfig({ path: kubeconfig, ...(context === undefined ? {} : { context }) });
+  const client = new ApiClient(connection, clock);
+  await checkServedKinds(client);
+  const instance = process.env['HOSTNAME'] ?? 'operator';
+  const objects = new KubernetesObjects({ client, clock, random, log, instance });
+  const runner = new KubernetesRunner({ client, clock, random, log, pod: { ...podDefaults, image } });
+  return operate(objects, runner, 'kubernetes', log);
+}
+
+async function operate(
+  objects: Objects,
+  runner: Runner,
+  mode: 'kubernetes' | 'standalone',
+  log: Logger,
+): Promise<number> {
+  const { runControllers } = await import('./operator/operator.ts');
+  await runControllers({ objects, runner, clock, random, log, mode }, stopSignal());
+  log.info('stopped');
+  return exitCodes.done;
+}
+
+/** Aborted by the first TERM or INT: what runs ends at a point from which the next start goes on. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
+  return stop.signal;
+}

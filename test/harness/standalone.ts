@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Kind, Resource } from '../../src/cluster/resource.ts';
+
+const repository = new URL('../..', import.meta.url).pathname;
+const main = join(repository, 'src', 'main.ts');
+
+export interface CommandResult {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** A home of its own, and Backstay running on it as a user would: by its command line, in processes of their own. */
+export class Standalone {
+  readonly home: string;
+  readonly #tools: string;
+  #child: ChildProcess | undefined;
+  #log = '';
+  #watchers = new Set<() => void>();
+
+  constructor(tools: string) {
+    this.home = mkdtempSync(join(tmpdir(), 'backstay-home-'));
+    this.#tools = tools;
+  }
+
+  /** What the running process has logged, JSON lines. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Starts `backstay standalone`; resolves when it looks after the home. */
+  async start(): Promise<void> {
+    const before = this.#log.length;
+    const child = spawn(
+      process.execPath,
+      [main, 'standalone', '--home', this.home, '--tools', this.#tools, '--log-level', 'debug'],
+      { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.home },
+    );
+    this.#child = child;
+    const take = (chunk: Buffer): void => {
+      this.#log += chunk.toString();
+      for (const wake of [...this.#watchers]) wake();
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    child.once('exit', () => {
+      for (const wake of [...this.#watchers]) wake();
+    });
+    await this.waitForLog((log) => log.slice(before).includes('"msg":"ready"'), 'ready');
+  }
+
+  /** Resolves when the log satisfies `seen`; rejects when the process ended or `timeoutMs` passed. */
+  waitForLog(seen: (log: string) => boolean, what: string, timeoutMs = 30_000): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (error?: Error): void => {
+        clearTimeout(timer);
+        this.#watchers.delete(look);
+        error === undefined ? resolve() : reject(error);
+      };
+      const look = (): void => {
+        if (seen(this.#log)) end();
+        else if (!this.isRunning) end(new Error(`standalone ended before "${what}":\n${this.#log.slice(-3000)}`));
+      };
+      const timer = setTimeout(() => end(new Error(`no "${what}" in:\n${this.#log.slice(-3000)}`)), timeoutMs);
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Ends the process alone, not the tasks that it started. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return;
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    child.kill(signal);
+    await gone;
+  }
+
+  /** Runs a command of the command line on this home. */
+  command(args: readonly string[], input?: string): Promise<CommandResult> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+        env: { ...process.env, BACKSTAY_HOME: this.home },
+        cwd: this.home,
+      });
+      let stdout = '';
+      let stderr = '';
+      child.stdout?.on('data', (chunk) => {
+        stdout += chunk;
+      });
+      child.stderr?.on('data', (chunk) => {
+        stderr += chunk;
+      });
+      child.once('error', reject);
+      child.once('close', (code) => resolve({ code, stdout, stderr }));
+      child.stdin?.end(input);
+    });
+  }
+
+  /** Applies YAML text; throws with what the command said when it was refused. */
+  async apply(yaml: string): Promise<string> {
+    const { code, stdout, stderr } = await this.command(['apply', '-f', '-'], yaml);
+    if (code !== 0) throw new Error(stderr);
+    return stdout;
+  }
+
+  /** Writes a secret the way the documentation says: one file a key, for the owner only. */
+  setSecret(name: string, keys: Record<string, string>): void {
+    const directory = join(this.home, 'secrets', 'default', name);
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    for (const [key, value] of Object.entries(keys)) writeFileSync(join(directory, key), value, { mode: 0o600 });
+  }
+
+  /** The object as it lies in the home, or undefined. */
+  async get<Status = Record<string, unknown>>(
+    kind: Kind,
+    name: string,
+  ): Promise<Resource<unknown, Status> | undefined> {
+    const { code, stdout } = await this.command(['get', kind, name, '-o', 'json']);
+    return code === 0 ? (JSON.parse(stdout) as Resource<unknown, Status>) : undefined;
+  }
+
+  async list(kind: Kind): Promise<Resource[]> {
+    const { stdout } = await this.command(['get', kind, '-o', 'json']);
+    return (JSON.parse(stdout) as { items: Resource[] }).items;
+  }
+
+  /** Waits until a run or a request has ended, and answers it. */
+  async waitForEnd(kind: 'BackupRun' | 'RestoreRequest', name: string, timeoutMs = 60_000): Promise<EndedObject> {
+    const untilMs = Date.now() + timeoutMs;
+    for (;;) {
+      const object = await this.get<EndedObject['status']>(kind, name);
+      const phase = object?.status?.phase ?? '';
+      if (object !== undefined && ['Succeeded', 'Failed'].includes(phase)) return object as EndedObject;
+      if (Date.now() > untilMs) {
+        throw new Error(
+          `${kind} ${name} is still ${phase}: ${JSON.stringify(object?.status)}\n${this.#log.slice(-4000)}`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Processes that belong to a task of this home: their working directory or a path in their arguments is in it. */
+  taskProcesses(): number[] {
+    const tasks = join(this.home, 'tasks');
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+          return readlinkSync(`/proc/${pid}/cwd`).startsWith(tasks) || words.includes(tasks);
+        } catch {
+          return false;
+        }
+      })
+      .map(Number);
+  }
+
+  /** Ends everything that was started here and removes the home. */
+  async stop(): Promise<void> {
+    await this.kill('SIGTERM');
+    for (const pid of this.taskProcesses()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended between the look and the kill.
+      }
+    }
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+}
+
+export interface EndedObject extends Resource {
+  status: {
+    phase: 'Succeeded' | 'Failed';
+    failure?: { reason: string; message: string; hint: string };
+    set?: {
+      manifestKey: string;
+      lineage: string;
+      runUid: string;
+      attempt: string;
+      storedBytes: number;
+      plainBytes: number;
+      toolVersion: string;
+    };
+    result?: { rowCount: number };
+    attempts?: unknown[];
+    conditions: { type: string; status: string; reason: string; message: string }[];
+  };
+}
