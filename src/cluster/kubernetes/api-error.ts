@@ -11,7 +11,6 @@ export class ApiError extends ObjectsError {
     details: { retryAfterMs?: number; cause?: unknown } = {},
   ) {
     super(code, message, details);
-    this.name = 'ApiError';
     this.status = status;
   }
 }

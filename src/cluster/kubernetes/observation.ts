@@ -11,7 +11,13 @@ export interface JobView {
     annotations?: Record<string, string>;
     ownerReferences?: { uid: string }[];
   };
-  status?: { conditions?: ConditionView[] };
+  spec?: { activeDeadlineSeconds?: number };
+  status?: {
+    conditions?: ConditionView[];
+    failed?: number;
+    succeeded?: number;
+    uncountedTerminatedPods?: { failed?: string[]; succeeded?: string[] };
+  };
 }
 
 export interface PodView {
@@ -73,10 +79,13 @@ export function observationOf(job: JobView, pods: PodView[], events: EventView[]
   if (ended !== undefined) {
     const report = decodeReport(ended.message ?? '');
     const detail = describeEnd(ended, pod);
-    return report === undefined ? { state: 'ended', detail } : { state: 'ended', report, detail };
+    if (report !== undefined) return { state: 'ended', report, detail };
+    // A pod that is being deleted is over when it is gone: the same answer from the first time on.
+    return isLeaving(pod, nowMs) ? { state: 'running' } : { state: 'ended', detail };
   }
   const { phase } = pod.status ?? {};
-  if (phase === 'Failed' || phase === 'Succeeded') return { state: 'ended', detail: describePodEnd(pod) };
+  if ((phase === 'Failed' || phase === 'Succeeded') && !isLeaving(pod, nowMs))
+    return { state: 'ended', detail: describePodEnd(pod) };
   if (isGivenUp(pod, nowMs)) {
     return { state: 'ended', detail: `pod ${pod.metadata.name} was deleted and its node does not confirm its end` };
   }
@@ -100,16 +109,30 @@ const agentOf = (pod: PodView): ContainerView | undefined =>
   pod.status?.containerStatuses?.find(({ name }) => name === agentContainer);
 
 function withoutPod(job: JobView, events: EventView[]): Observation {
-  const over = job.status?.conditions?.find(
-    ({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed'),
-  );
-  if (over !== undefined) {
-    const why = [over.reason, over.message].filter(Boolean).join(': ');
-    return { state: 'ended', detail: `the pod is gone, and its report with it${why && ` (${why})`}` };
+  if (isOver(job)) {
+    return { state: 'ended', detail: `the pod is gone, and its report with it${endOf(job)}` };
   }
   const refused = latest(events.filter(({ reason }) => reason === 'FailedCreate'));
   if (refused === undefined) return { state: 'starting' };
   return { state: 'starting', waitingFor: { reason: 'PodRefused', message: refused.message ?? 'the pod was refused' } };
+}
+
+const finalConditions = new Set(['Complete', 'SuccessCriteriaMet', 'Failed', 'FailureTarget']);
+
+/** A pod leaves before the Job's last condition is written; that it was counted comes first. */
+function isOver({ status }: JobView): boolean {
+  const { failed = 0, succeeded = 0, uncountedTerminatedPods: uncounted } = status ?? {};
+  const pods = failed + succeeded + (uncounted?.failed?.length ?? 0) + (uncounted?.succeeded?.length ?? 0);
+  return pods > 0 || (status?.conditions ?? []).some(isFinal);
+}
+
+const isFinal = ({ type, status }: ConditionView): boolean => status === 'True' && finalConditions.has(type);
+
+function endOf({ spec, status }: JobView): string {
+  // Only `stop` gives a Job a deadline; what Kubernetes says then would be taken for the deadline of the task.
+  if (spec?.activeDeadlineSeconds !== undefined) return ': it was stopped';
+  const { reason, message } = status?.conditions?.find(isFinal) ?? {};
+  return reason === undefined ? '' : `: ${[reason, message].filter(Boolean).join(': ')}`;
 }
 
 function describeEnd({ exitCode, signal, reason }: NonNullable<ContainerState['terminated']>, pod: PodView): string {
@@ -124,6 +147,9 @@ function describePodEnd({ metadata, status }: PodView): string {
   const why = [status?.reason, status?.message].filter(Boolean).join(': ');
   return `pod ${metadata.name} ended without a word of the agent${why && ` (${why})`}`;
 }
+
+const isLeaving = (pod: PodView, nowMs: number): boolean =>
+  pod.metadata.deletionTimestamp !== undefined && !isGivenUp(pod, nowMs);
 
 function isGivenUp({ metadata: { deletionTimestamp } }: PodView, nowMs: number): boolean {
   // The timestamp is the moment at which the grace time is over.
