@@ -1,0 +1,37 @@
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { pino } from 'pino';
+import { parse } from 'yaml';
+import { systemClock } from '../../../src/base/clock.ts';
+import { connectByKubeconfig } from '../../../src/cluster/kubernetes/connect.ts';
+import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
+import { KubernetesObjects } from '../../../src/cluster/kubernetes/objects.ts';
+import { checkServedKinds } from '../../../src/cluster/kubernetes/served-kinds.ts';
+import { eventually } from '../../harness/eventually.ts';
+
+export const silentLog = pino({ level: 'silent' });
+
+export const clientOf = (kubeconfigPath: string): ApiClient =>
+  new ApiClient(connectByKubeconfig({ path: kubeconfigPath }), systemClock);
+
+export const objectsOf = (client: ApiClient): KubernetesObjects =>
+  new KubernetesObjects({ client, clock: systemClock, random: Math.random, log: silentLog, instance: 'test' });
+
+/** Applies crds/*.yaml and waits until they are served. */
+export async function installKinds(client: ApiClient): Promise<void> {
+  for (const file of readdirSync('crds')) {
+    const body = parse(await readFile(`crds/${file}`, 'utf8'));
+    await client.json({ method: 'POST', path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', body });
+  }
+  await eventually(() => checkServedKinds(client));
+}
+
+/** A namespace of a name that none had before. */
+export async function freshNamespace(client: ApiClient, labels: Record<string, string> = {}): Promise<string> {
+  const { metadata } = await client.json<{ metadata: { name: string } }>({
+    method: 'POST',
+    path: '/api/v1/namespaces',
+    body: { metadata: { generateName: 'test-', labels } },
+  });
+  return metadata.name;
+}
