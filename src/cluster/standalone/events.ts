@@ -4,7 +4,7 @@ import { type Clock, timestamp } from '../../base/clock.ts';
 import type { ObjectEvent } from '../objects.ts';
 import type { Kind, ObjectKey, Resource } from '../resource.ts';
 import { makeDirectory, writeDurably } from './durable.ts';
-import { refuseBadKey } from './home.ts';
+import { refuseBadKey } from './names.ts';
 
 export interface RecordedEvent extends ObjectEvent {
   /** RFC 3339: the first and the last time that it happened. */

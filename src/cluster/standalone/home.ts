@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
-import { ObjectsError } from '../objects.ts';
-import type { ObjectKey } from '../resource.ts';
 import { makeDirectory, removeTemporaries, writeDurably } from './durable.ts';
 import { type Exclusive, exclusively, FileLock } from './lock.ts';
+import { sweepTasks } from './task-files.ts';
 
 /** Raised when an older Backstay can not work on the home any more. */
 const homeVersion = 1;
@@ -30,7 +29,8 @@ export interface Home {
  * writers left. Throws SpecInvalid for a directory that others may write to, NotSupportedHere for a home of a newer
  * version.
  */
-export async function openHome(directory: string, clock: Clock): Promise<Home> {
+export async function openHome(path: string, clock: Clock): Promise<Home> {
+  const directory = resolve(path);
   await makeDirectory(directory);
   await refuseOpenDirectory(directory);
   const lock = new FileLock(join(directory, 'objects.lock'));
@@ -85,39 +85,20 @@ async function identify(directory: string): Promise<string> {
   return homeId;
 }
 
-const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-/** A file name has 255 bytes, and `.json` is part of it. */
-const longestName = 250;
-
 /**
- * Kubernetes' rule for names, and with that the guard against `..` and `/` in a path. Throws Invalid.
- */
-export function refuseBadKey({ namespace, name }: ObjectKey): void {
-  if (!label.test(namespace)) {
-    throw new ObjectsError(
-      'Invalid',
-      `namespace ${JSON.stringify(namespace)} must be up to 63 small letters, digits and dashes`,
-    );
-  }
-  if (!subdomain.test(name) || name.length > longestName) {
-    throw new ObjectsError(
-      'Invalid',
-      `name ${JSON.stringify(name)} must be up to ${longestName} small letters, digits, dashes and dots`,
-    );
-  }
-}
-
-/**
- * Makes this process the one operator of the home, until `release` or its death. Throws NotSupportedHere when another
- * one is at work: two would start every task twice as often as they should.
+ * Makes this process the one operator of the home, until `release` or its death, however it dies. Sweeps up what the
+ * one before left of tasks that were not there yet or not any more. Throws NotSupportedHere when another one is at
+ * work: two would stop, start and remove each other's tasks.
  */
 export function becomeOperator(home: Home): { release(): void } {
   const lock = new FileLock(join(home.directory, 'operator.lock'));
-  if (lock.take() === 'taken') return { release: () => lock.close() };
-  lock.close();
-  throw new Fault('NotSupportedHere', 'another backstay standalone works on this home', {
-    where: home.directory,
-    hint: 'Stop the other one, or give this one a home of its own with --home.',
-  });
+  if (lock.take() === 'held') {
+    lock.close();
+    throw new Fault('NotSupportedHere', 'another backstay standalone works on this home', {
+      where: home.directory,
+      hint: 'Stop the other one, or give this one a home of its own with --home.',
+    });
+  }
+  sweepTasks(home.tasks);
+  return { release: () => lock.close() };
 }

@@ -5,7 +5,7 @@ import type { Logger } from '../../base/log.ts';
 import { ObjectsError } from '../objects.ts';
 import type { Kind, ObjectKey, Resource } from '../resource.ts';
 import { makeDirectory, removeDurably, writeDurably } from './durable.ts';
-import { refuseBadKey } from './home.ts';
+import { refuseBadKey } from './names.ts';
 
 /** `<objects>/<Kind>/<namespace>/<name>.json`. Writing belongs inside the home's lock, reading needs none. */
 export interface ObjectFiles {

@@ -10,7 +10,8 @@ import type { Logger } from '../../base/log.ts';
 import { type Objects, ObjectsError } from '../objects.ts';
 import { type Draft, type Kind, keyOf, kinds, type ObjectKey, type Resource } from '../resource.ts';
 import { addEvent, forgetEvents } from './events.ts';
-import { type Home, refuseBadKey } from './home.ts';
+import type { Home } from './home.ts';
+import { refuseBadKey } from './names.ts';
 import { createObjectFiles } from './object-files.ts';
 import { directoryHints, watchByScanning } from './watch.ts';
 

@@ -1,6 +1,8 @@
 import { readEvents } from '../../../src/cluster/standalone/events.ts';
 import { type ObjectsUnderTest, objectsContract, ownersContract } from './objects-contract.ts';
+import { runnerContract } from './runner-contract.ts';
 import { freshHome, objectsOf } from './standalone-home.ts';
+import { freshRunner } from './standalone-runner.ts';
 
 async function create(): Promise<ObjectsUnderTest> {
   const { home, cleanup } = await freshHome();
@@ -19,3 +21,7 @@ async function create(): Promise<ObjectsUnderTest> {
 
 objectsContract('standalone', create);
 ownersContract('standalone', create);
+runnerContract('standalone', async () => {
+  const { runner, spec, putSecret, cleanup } = await freshRunner();
+  return { runner, spec, putSecret, patienceMs: 10_000, cleanup };
+});
