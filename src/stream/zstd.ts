@@ -69,8 +69,10 @@ function contentSize(held: Buffer, at: number, bytes: number): number {
 }
 
 function lookAtBlocks(held: Buffer, firstAt: number, plainBytes: number): Sight {
+  // The compressor makes one block of 128 KiB, and at high levels splits it; tiny blocks without end are an attack.
+  const mostBlocks = 1024 + plainBytes / 1024;
   let at = firstAt;
-  for (;;) {
+  for (let blocks = 1; blocks <= mostBlocks; blocks += 1) {
     if (held.length < at + 3) return { sight: 'More', atLeastBytes: at + 3 };
     const header = held.readUIntLE(at, 3);
     const type = (header >> 1) & 3;
@@ -80,4 +82,5 @@ function lookAtBlocks(held: Buffer, firstAt: number, plainBytes: number): Sight 
     at += 3 + (type === 1 ? 1 : size);
     if ((header & 1) === 1) return { sight: 'Whole', storedBytes: at + 4, plainBytes };
   }
+  throw new NotAFrame('has too many blocks');
 }
