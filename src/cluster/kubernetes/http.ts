@@ -118,8 +118,10 @@ export class ApiClient {
     if (signal?.aborted) return signal.reason;
     if (error instanceof ApiError) return error;
     const { host } = this.#connection.server;
-    const what = expiredMs === undefined ? describe(error) : `no answer within ${expiredMs / 1000} s`;
-    return new ApiError('Unavailable', 0, `the API server at ${host} cannot be reached: ${what}`, { cause: error });
+    const because = (what: string) => `the API server at ${host} cannot be reached: ${what}`;
+    if (expiredMs !== undefined)
+      return new ApiError('Unavailable', 0, because(`no answer within ${expiredMs / 1000} s`));
+    return new ApiError('Unavailable', 0, because(describe(error)), { cause: error });
   }
 }
 
