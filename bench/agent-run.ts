@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { layout } from '../src/contract/layout.ts';
+import { decodeReport, type Report } from '../src/contract/report.ts';
+import type { Task } from '../src/contract/task.ts';
+import { toolLoop } from '../src/contract/tool-loop.ts';
+
+export interface AgentRun {
+  seconds: number;
+  /** The most that the agent's process ever had in memory. */
+  peakRssBytes: number;
+  report: Report;
+}
+
+/** One task as a pod runs it: the agent in a process of its own, the tool loop beside it. Throws when the task failed. */
+export async function runAgentTask(
+  task: Task,
+  secrets: Record<string, Record<string, string>>,
+  toolsDirectory: string,
+): Promise<AgentRun> {
+  const root = mkdtempSync(join(tmpdir(), 'backstay-bench-task-'));
+  const loop = { process: undefined as ReturnType<typeof spawn> | undefined };
+  try {
+    for (const directory of [layout.work, layout.private]) mkdirSync(join(root, directory), { mode: 0o770 });
+    for (const [mount, keys] of Object.entries(secrets)) {
+      mkdirSync(join(root, layout.secrets, mount), { recursive: true });
+      for (const [key, value] of Object.entries(keys)) {
+        writeFileSync(join(root, layout.secrets, mount, key), value, { mode: 0o600 });
+      }
+    }
+    writeFileSync(join(root, layout.task), JSON.stringify(task));
+    const startedMs = performance.now();
+    loop.process = spawn('sh', ['-c', toolLoop, 'tool-loop', join(root, layout.work)], {
+      stdio: 'ignore',
+      env: { ...process.env, PATH: `${toolsDirectory}:${process.env['PATH']}` },
+    });
+    const agent = spawn(process.execPath, ['src/main.ts', 'agent', '--root', root], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const gone = new Promise((resolve) => agent.once('exit', resolve));
+    let peakRssBytes = 0;
+    const sample = setInterval(() => {
+      peakRssBytes = Math.max(peakRssBytes, highWaterMark(agent.pid ?? 0));
+    }, 50);
+    await gone;
+    clearInterval(sample);
+    const seconds = (performance.now() - startedMs) / 1000;
+    const report = decodeReport(readFileSync(join(root, layout.report), 'utf8'));
+    if (report === undefined || report.outcome === 'failed')
+      throw new Error(`the task failed: ${JSON.stringify(report)}`);
+    return { seconds, peakRssBytes, report };
+  } finally {
+    loop.process?.kill('SIGTERM');
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+function highWaterMark(pid: number): number {
+  try {
+    const kib = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Number(kib ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
