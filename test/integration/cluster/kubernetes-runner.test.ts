@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../../src/base/clock.ts';
+import type { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
+import { podDefaults } from '../../../src/cluster/kubernetes/job.ts';
+import { KubernetesRunner } from '../../../src/cluster/kubernetes/runner.ts';
+import type { TaskSpec } from '../../../src/cluster/runner.ts';
+import { type ApiServer, apiServer } from '../../harness/cluster/api-server.ts';
+import { tellOnStderr } from '../../harness/cluster/story.ts';
+import { eventually } from '../../harness/eventually.ts';
+import { clientOf, freshNamespace, silentLog } from './kubernetes-client.ts';
+
+// The first run on a machine builds kube-apiserver from source.
+const coldMs = 10 * 60_000;
+
+/** The API server has no controllers and no node here: what they would write, the test writes. */
+describe('tasks as Jobs at a real API server', () => {
+  let server: ApiServer;
+  let client: ApiClient;
+  let runner: KubernetesRunner;
+  let namespace: string;
+  let spec: TaskSpec;
+
+  beforeAll(async () => {
+    server = await apiServer({ tell: tellOnStderr });
+    client = clientOf(server.kubeconfigPath);
+    runner = new KubernetesRunner({
+      client,
+      clock: systemClock,
+      random: Math.random,
+      log: silentLog,
+      pod: { ...podDefaults, image: 'backstay:dev' },
+    });
+  }, coldMs);
+  afterAll(async () => {
+    client?.close();
+    await server?.stop();
+  });
+  beforeEach(async () => {
+    namespace = await freshNamespace(client, { 'pod-security.kubernetes.io/enforce': 'restricted' });
+    spec = taskOf('backup');
+  });
+
+  const taskOf = (name: string, more: Partial<TaskSpec> = {}): TaskSpec => ({
+    name,
+    namespace,
+    owner: {
+      apiVersion: 'backstay.dev/v1alpha1',
+      kind: 'BackupRun',
+      name: 'shop',
+      uid: '8d7c6b5a-0000-4000-8000-000000000001',
+      controller: true,
+    },
+    secrets: [{ mount: 'backup', secretName: 'shop-backup', keys: { password: 'password' } }],
+    task: (root) => ({
+      taskVersion: 1,
+      verb: 'inspect',
+      object: `${namespace}/shop`,
+      runUid: 'u',
+      deadlineMs: 1,
+      store: { kind: 'filesystem', name: 'near', path: `${root}/store` },
+    }),
+    tool: { image: 'postgres:18' },
+    volumes: [{ claimName: 'backups', path: '/backstay/store' }],
+    runningMs: 60_000,
+    ...more,
+  });
+
+  interface Job {
+    metadata: { name: string; uid: string; annotations: object };
+    spec: { activeDeadlineSeconds?: number; template: { metadata: object; spec: object } };
+  }
+  const jobsPath = () => `/apis/batch/v1/namespaces/${namespace}/jobs`;
+  const jobs = async () => (await client.json<{ items: Job[] }>({ method: 'GET', path: jobsPath() })).items;
+
+  /** What the Job controller would make of the Job. */
+  const makePod = async (query: Record<string, string> = {}): Promise<string> => {
+    const [job] = await jobs();
+    const name = `${job!.metadata.name.slice(0, 50)}-x1y2z`;
+    const { template } = job!.spec;
+    await client.json({
+      method: 'POST',
+      path: `/api/v1/namespaces/${namespace}/pods`,
+      query,
+      body: { ...template, metadata: { ...template.metadata, name } },
+    });
+    return name;
+  };
+  const setStatus = (path: string, status: object) =>
+    client.json({ method: 'PATCH', path: `${path}/status`, body: { status } });
+  const podPath = (name: string) => `/api/v1/namespaces/${namespace}/pods/${name}`;
+
+  it('makes a Job that strict validation and restricted Pod Security let in', async () => {
+    await runner.start(spec);
+    expect((await jobs()).map(({ metadata }) => metadata)).toEqual([
+      expect.objectContaining({ name: 'backup', annotations: { 'backstay.dev/task-name': 'backup' } }),
+    ]);
+    await makePod({ fieldValidation: 'Strict', dryRun: 'All' });
+  });
+
+  it('starts one Job however often it is asked to', async () => {
+    await Promise.all(Array.from({ length: 10 }, () => runner.start(spec)));
+    await runner.start(spec);
+    expect(await jobs()).toHaveLength(1);
+    expect(await runner.observe(spec)).toEqual({ state: 'starting' });
+  });
+
+  it('takes no Job that belongs to somebody else, and neither reads nor ends it', async () => {
+    const foreign = {
+      metadata: { name: 'backup' },
+      spec: { template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'i' }] } } },
+    };
+    await client.json({ method: 'POST', path: jobsPath(), body: foreign });
+    await expect(runner.start(spec)).rejects.toMatchObject({
+      code: 'Conflict',
+      message: expect.stringContaining('does not belong to BackupRun shop'),
+    });
+    expect(await runner.observe(spec)).toEqual({ state: 'absent' });
+    await runner.stop(spec);
+    await runner.remove(spec);
+    expect((await jobs())[0]?.spec.activeDeadlineSeconds).toBeUndefined();
+    expect(await jobs()).toHaveLength(1);
+  });
+
+  it('takes no task of the same name that another object owns', async () => {
+    await runner.start(spec);
+    const other = { ...spec, owner: { ...spec.owner, uid: '8d7c6b5a-0000-4000-8000-000000000002' } };
+    await expect(runner.start(other)).rejects.toMatchObject({ code: 'Conflict' });
+  });
+
+  it('runs tasks with names too long for a Job under a shortened one', async () => {
+    const long = ['1', '2'].map((end) => taskOf(`${'shop-nightly-'.repeat(8)}${end}`));
+    for (const one of long) await runner.start(one);
+    expect(await jobs()).toHaveLength(2);
+    const called: string[] = [];
+    const stop = new AbortController();
+    await runner.watch((key) => key.namespace === namespace && called.push(key.name), stop.signal);
+    stop.abort();
+    expect(called.sort()).toEqual(long.map(({ name }) => name));
+    expect(await runner.observe(long[1]!)).toEqual({ state: 'starting' });
+  });
+
+  it('sees its pod through: the missing secret, the agent at work, the report', async () => {
+    await runner.start(spec);
+    await client.json({
+      method: 'PATCH',
+      path: `${jobsPath()}/backup`,
+      body: { metadata: { labels: { seen: 'yes' } } },
+    });
+    const pod = await makePod();
+    const { metadata } = await client.json<{ metadata: { uid: string } }>({ method: 'GET', path: podPath(pod) });
+    await client.json({
+      method: 'POST',
+      path: `/api/v1/namespaces/${namespace}/events`,
+      body: {
+        metadata: { name: 'failed-mount' },
+        involvedObject: { kind: 'Pod', namespace, name: pod, uid: metadata.uid },
+        reason: 'FailedMount',
+        message: 'MountVolume.SetUp failed for volume "secret-0" : references non-existent secret key: password',
+        type: 'Warning',
+        lastTimestamp: '2026-01-01T00:00:00Z',
+      },
+    });
+    expect(await runner.observe(spec)).toEqual({
+      state: 'starting',
+      waitingFor: { reason: 'SecretMissing', message: 'secret "shop-backup" has no key "password"' },
+    });
+    const agent = { name: 'agent', image: 'backstay:dev', imageID: '', ready: true, restartCount: 0 };
+    const running = [{ ...agent, state: { running: { startedAt: '2026-01-01T00:00:00Z' } } }];
+    await setStatus(podPath(pod), { phase: 'Running', containerStatuses: running });
+    expect(await runner.observe(spec)).toEqual({ state: 'running' });
+    const terminated = { exitCode: 0, reason: 'Completed', message: '{"outcome":"no-manifest"}' };
+    await setStatus(podPath(pod), { containerStatuses: [{ ...agent, state: { terminated } }] });
+    expect(await runner.observe(spec)).toEqual({
+      state: 'ended',
+      report: { outcome: 'no-manifest' },
+      detail: 'the agent ended with code 0',
+    });
+  });
+
+  it('says why the pod is refused', async () => {
+    await runner.start(spec);
+    const [job] = await jobs();
+    await client.json({
+      method: 'POST',
+      path: `/api/v1/namespaces/${namespace}/events`,
+      body: {
+        metadata: { name: 'failed-create' },
+        involvedObject: { kind: 'Job', namespace, name: 'backup', uid: job!.metadata.uid },
+        reason: 'FailedCreate',
+        message: 'pods "backup-x" is forbidden: exceeded quota',
+      },
+    });
+    expect(await runner.observe(spec)).toEqual({
+      state: 'starting',
+      waitingFor: { reason: 'PodRefused', message: 'pods "backup-x" is forbidden: exceeded quota' },
+    });
+  });
+
+  it('stops by the deadline of the Job, which stays, and removes it', async () => {
+    await runner.start(spec);
+    await runner.stop(spec);
+    await runner.stop(spec);
+    expect((await jobs())[0]?.spec.activeDeadlineSeconds).toBe(1);
+    await setStatus(`${jobsPath()}/backup`, { failed: 1, startTime: '2026-01-01T00:00:00Z' });
+    expect(await runner.observe(spec)).toEqual({
+      state: 'ended',
+      detail: 'the pod is gone, and its report with it: it was stopped',
+    });
+    await runner.remove(spec);
+    await eventually(async () => expect(await runner.observe(spec)).toEqual({ state: 'absent' }));
+    await runner.remove(spec);
+    await runner.stop(spec);
+  });
+
+  it('tells a watcher of every change to a Job or a pod of ours, and of none of others', async () => {
+    const stop = new AbortController();
+    const called: string[] = [];
+    const here = () => called.filter((word) => word.startsWith(`${namespace}/`));
+    await runner.watch((key) => called.push(`${key.namespace}/${key.name}`), stop.signal);
+    expect(here()).toEqual([]);
+    await runner.start(spec);
+    await eventually(() => expect(here()).toEqual([`${namespace}/backup`]));
+    const pod = await makePod();
+    await eventually(() => expect(here()).toHaveLength(2));
+    await client.json({
+      method: 'POST',
+      path: `/api/v1/namespaces/${namespace}/configmaps`,
+      body: { metadata: { name: 'other' } },
+    });
+    await setStatus(podPath(pod), { phase: 'Failed' });
+    await eventually(() => expect(here()).toHaveLength(3));
+    expect(new Set(here())).toEqual(new Set([`${namespace}/backup`]));
+    stop.abort();
+  });
+});
