@@ -6,12 +6,13 @@ const macros = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@midni
 const form = `^(${macros.join('|')}|([0-9A-Za-z*,/-]+ +){4}[0-9A-Za-z*,/-]+)$`;
 
 /**
- * The ticks of a cron expression in a time zone: five fields or a macro. Daylight saving, for expressions with one
- * hour and one minute: a tick in the hour that does not exist comes at the first moment after it, a tick in the hour
- * that comes twice comes the first time only. Throws what croner throws when the words mean nothing.
+ * The ticks of a cron expression in a time zone: five fields or a macro. Daylight saving, for expressions whose hours
+ * and minutes hold neither * nor a step: a tick in the hour that does not exist comes at the first moment after it, a
+ * tick in the hour that comes twice comes the first time only. So a night is never without its backup. Throws what
+ * croner throws when the words mean nothing.
  */
 export function parseCron(expression: string, timeZone: string): Cron {
-  return new Cron(expression, { mode: '5-part', timezone: timeZone, paused: true });
+  return new Cron(expression, { mode: '5-part', timezone: timeZone, paused: true, fixedTimeRule: 'no-wildcard' });
 }
 
 /** Why an expression of the right form cannot be used, as the rest of a sentence; undefined when it can. */

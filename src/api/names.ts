@@ -1,3 +1,5 @@
+import { Fault } from '../base/fault.ts';
+
 /** The names under which the world knows our kinds. They are written into users' YAML and never change. */
 export const group = 'backstay.dev';
 export const version = 'v1alpha1';
@@ -23,3 +25,10 @@ export const tickAnnotation = `${group}/tick`;
 
 /** Tasks are called after their run or request, with up to 13 characters more, and a Job's name ends at 63. */
 export const nameMaxLength: Record<KindName, number> = { BackupPolicy: 63, BackupRun: 50, RestoreRequest: 50 };
+
+/** Throws SpecInvalid. The API server knows the limit from the CRD; files on one machine do not. */
+export function checkNameLength(kind: KindName, name: string): void {
+  if (name.length <= nameMaxLength[kind]) return;
+  const message = `metadata.name has more than ${nameMaxLength[kind]} characters`;
+  throw new Fault('SpecInvalid', message, { where: 'metadata.name', hint: 'Give it a shorter name.' });
+}

@@ -178,7 +178,8 @@ function plan(queue: WorkQueue, word: string, outcome: Outcome): void {
   }
   queue.forget(word);
   if (outcome.kind === 'after' || outcome.kind === 'waiting') queue.addAfter(word, outcome.ms);
-  if (outcome.kind === 'done' && outcome.againMs !== undefined) queue.addAfter(word, outcome.againMs);
+  if ((outcome.kind === 'done' || outcome.kind === 'stalled') && outcome.againMs !== undefined)
+    queue.addAfter(word, outcome.againMs);
 }
 
 async function keepResyncing(

@@ -7,14 +7,14 @@
  * | done    | True    | -    | -    | on a change, or after `againMs` |
  * | after   | Unknown | True | -    | after `ms`: work goes on, nothing is wrong |
  * | waiting | False   | True | -    | after `ms`: something outside is missing and may come |
- * | stalled | False   | -    | True | on a change: a person has to act, or the end was a failure |
+ * | stalled | False   | -    | True | on a change, or after `againMs`: a person has to act, or the end was a failure |
  * | failed  | as it was | True | -  | with backoff: an accident; also what a reconcile that throws becomes |
  */
 export type Outcome =
   | { kind: 'done'; reason: string; message: string; againMs?: number }
   | { kind: 'after'; ms: number; reason: string; message: string }
   | { kind: 'waiting'; ms: number; reason: string; message: string }
-  | { kind: 'stalled'; reason: string; message: string }
+  | { kind: 'stalled'; reason: string; message: string; againMs?: number }
   | { kind: 'failed'; error: unknown };
 
 /** All is as the spec asks. `againMs` asks for another look although nothing changed. */
@@ -34,6 +34,8 @@ export const waiting = (reason: string, message: string, ms: number): Outcome =>
   message,
 });
 
-export const stalled = (reason: string, message: string): Outcome => ({ kind: 'stalled', reason, message });
+/** A person has to act. `againMs` asks for another look: to tidy up after the end that is written down first. */
+export const stalled = (reason: string, message: string, againMs?: number): Outcome =>
+  againMs === undefined ? { kind: 'stalled', reason, message } : { kind: 'stalled', reason, message, againMs };
 
 export const failed = (error: unknown): Outcome => ({ kind: 'failed', error });

@@ -1,0 +1,257 @@
+import type { BackupPolicySpec } from '../../api/backup-policy.ts';
+import type { BackupRunSpec, BackupRunStatus } from '../../api/backup-run.ts';
+import type { Mode } from '../../api/mode.ts';
+import { checkNameLength } from '../../api/names.ts';
+import { parseSpec } from '../../api/parse.ts';
+import type { Attempt, TaskRecord } from '../../api/status-field.ts';
+import { timestamp } from '../../base/clock.ts';
+import { parseDurationMs } from '../../base/duration.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Objects } from '../../cluster/objects.ts';
+import { after, waiting } from '../../cluster/outcome.ts';
+import type { Resource } from '../../cluster/resource.ts';
+import type { Observation, Runner } from '../../cluster/runner.ts';
+import type { ReconcileResult } from '../../cluster/status.ts';
+import { findPolicy } from '../find-policy.ts';
+import { judgeTask, type TaskVerdict } from '../judge-task.ts';
+import { progressOf } from '../progress.ts';
+import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
+import { attemptTask, inspectionTask } from '../task-name.ts';
+import type { Timings } from '../timings.ts';
+import * as next from './outcome.ts';
+import { backupTask, inspectTask } from './task.ts';
+import { runAhead } from './turn.ts';
+
+export interface RunReconcilerOptions {
+  objects: Objects;
+  runner: Runner;
+  mode: Mode;
+  timings: Timings;
+  log: Logger;
+  /** Name of this cluster or home, for the owner record. */
+  clusterId: string;
+}
+
+/** One look at one run. Steps fill it in for the steps after them. */
+export interface Visit {
+  readonly options: RunReconcilerOptions;
+  readonly nowMs: number;
+  readonly state: next.RunState;
+  run: Resource;
+  /** The run as a step wrote it, when it did. */
+  written?: Resource;
+  spec?: BackupRunSpec;
+  policy?: BackupPolicySpec;
+  seen?: { task: CurrentTask; observation: Observation; verdict: TaskVerdict };
+}
+
+interface CurrentTask {
+  name: string;
+  attempt: Attempt;
+  inspection: next.Inspection | undefined;
+  record: TaskRecord;
+}
+
+export function createVisit(options: RunReconcilerOptions, run: Resource, nowMs: number): Visit {
+  const { conditions: _ours, observedGeneration: _too, ...state } = (run.status ?? {}) as BackupRunStatus;
+  return { options, nowMs, state, run };
+}
+
+export interface Step {
+  name: string;
+  /** The answer of the whole visit, or undefined: the next step goes on. Idempotent, and may be cut short anywhere. */
+  take(visit: Visit): Promise<ReconcileResult | undefined>;
+}
+
+/**
+ * The life of a run, in order. Each step is logged by name before it is taken: a test that kills the operator there,
+ * step by step, takes its list from here.
+ */
+export const backupRunSteps: readonly Step[] = [
+  { name: 'release-deleted', take: releaseIfDeleted },
+  { name: 'close-finished', take: closeFinished },
+  { name: 'read-spec', take: readSpec },
+  { name: 'find-policy', take: readPolicy },
+  { name: 'wait-for-turn', take: waitForTurn },
+  { name: 'hold', take: holdRun },
+  { name: 'write-intent', take: writeIntent },
+  { name: 'observe-task', take: observeTask },
+  { name: 'start-task', take: startTask },
+  { name: 'stop-task', take: stopTask },
+  { name: 'write-progress', take: writeProgress },
+  { name: 'write-outcome', take: writeOutcome },
+];
+
+async function releaseIfDeleted({ run, options, nowMs, state }: Visit): Promise<ReconcileResult | undefined> {
+  if (run.metadata.deletionTimestamp === undefined) return undefined;
+  return releaseDeleted(run, taskNames(run, state), nowMs, options);
+}
+
+/** What a run that is over says never changes; its tasks go now that their end is written down. */
+async function closeFinished({ run, state, options }: Visit): Promise<ReconcileResult | undefined> {
+  if (state.phase !== 'Succeeded' && state.phase !== 'Failed') return undefined;
+  if (!isHeld(run)) return { outcome: next.finalOutcome(state) };
+  const left = await removeTasks(run, taskNames(run, state), options);
+  if (left.length > 0) return { outcome: next.finalOutcome(state, options.timings.recheckMs) };
+  return { outcome: next.finalOutcome(state), written: await release(run, options) };
+}
+
+async function readSpec(visit: Visit): Promise<ReconcileResult | undefined> {
+  try {
+    visit.spec = parseSpec('BackupRun', visit.run.spec);
+    checkNameLength('BackupRun', visit.run.metadata.name);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault) return failRun(visit, error);
+    throw error;
+  }
+}
+
+/** A run that has a task can do without its policy until the next task has to be asked for. */
+async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { run, spec, state, options, nowMs } = visit;
+  try {
+    visit.policy = await findPolicy(options.objects, run.metadata.namespace, spec?.policyName ?? '', options.mode);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    if (currentTask(run, state) !== undefined) return undefined;
+    const waitedMs = nowMs - Date.parse(run.metadata.creationTimestamp);
+    if (error.reason !== 'ReferenceMissing' || waitedMs >= options.timings.referenceMs) return failRun(visit, error);
+    const status: next.RunState = { ...state, phase: 'Pending' };
+    return { outcome: waiting(error.reason, error.sentence, options.timings.recheckMs), status };
+  }
+}
+
+async function waitForTurn({ run, state, options, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+  if (currentTask(run, state) !== undefined) return undefined;
+  const status: next.RunState = { ...state, phase: 'Pending' };
+  const last = state.attempts?.at(-1);
+  if (last !== undefined) {
+    const pauseMs = next.retryPauseMs(last.outcome ?? '', options.timings);
+    const restMs = Date.parse(last.endedAt ?? '') + pauseMs - nowMs;
+    const message = `attempt ${last.number} failed: ${last.outcome}; there will be another one`;
+    return restMs > 0 ? { outcome: after(restMs, 'Retrying', message), status } : undefined;
+  }
+  if (policy?.suspend === true) {
+    const message = 'the policy is suspended: the run waits until it is not';
+    return { outcome: after(options.timings.recheckMs, 'Suspended', message), status };
+  }
+  const ahead = runAhead(run, await options.objects.list('BackupRun', run.metadata.namespace));
+  if (ahead === undefined) return undefined;
+  const message = `run ${ahead.metadata.name} of the same policy goes first`;
+  return { outcome: after(options.timings.recheckMs, 'Pending', message), status };
+}
+
+async function holdRun(visit: Visit): Promise<undefined> {
+  if (isHeld(visit.run)) return;
+  // Before the first intent: a run that is deleted at any moment after it has its task stopped.
+  visit.written = await hold(visit.run, visit.options);
+  visit.run = visit.written;
+}
+
+async function writeIntent({ run, state, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+  if (policy === undefined || currentTask(run, state) !== undefined) return undefined;
+  const { stores, startingDeadline, runningDeadline } = policy;
+  const plan = { store: stores[0]?.name ?? '', startingMs: parseDurationMs(startingDeadline), runningDeadline };
+  return next.beginAttempt(state, run.metadata.name, plan, nowMs);
+}
+
+async function observeTask(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { run, state, options, nowMs } = visit;
+  const task = currentTask(run, state);
+  if (task === undefined) throw new Error('an attempt was to be there');
+  if (task.inspection?.endedAt !== undefined) {
+    const againMs = Date.parse(task.inspection.endedAt) + options.timings.inspectAgainMs * task.inspection.number;
+    if (nowMs >= againMs) return next.beginInspection(state, run.metadata.name, task.attempt, nowMs);
+    return { outcome: after(againMs - nowMs, 'Inspecting', 'the store will be looked into again') };
+  }
+  const observation = await options.runner.observe({ namespace: run.metadata.namespace, name: task.name });
+  visit.seen = { task, observation, verdict: judgeTask(task.record, observation, nowMs) };
+  return undefined;
+}
+
+async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { run, spec, policy, state, options, nowMs, seen } = visit;
+  if (seen?.verdict.kind !== 'start') return undefined;
+  const { recheckMs } = options.timings;
+  if (policy === undefined || spec === undefined) {
+    return {
+      outcome: waiting('ReferenceMissing', `there is no BackupPolicy ${spec?.policyName} to go on with`, recheckMs),
+    };
+  }
+  const { attempt, inspection } = seen.task;
+  const input = { run, spec, policy, clusterId: options.clusterId };
+  try {
+    await options.runner.start(
+      inspection === undefined ? backupTask(input, attempt) : inspectTask(input, attempt, inspection),
+    );
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { reason, sentence: message, hint } = error;
+    return end(
+      visit,
+      { ...seen.task.record, endedAt: timestamp(nowMs) },
+      { kind: 'failed', failure: { reason, message, hint } },
+    );
+  }
+  const acceptedAt = timestamp(nowMs);
+  const accepted =
+    inspection === undefined ? { ...attempt, acceptedAt } : { ...attempt, inspection: { ...inspection, acceptedAt } };
+  const reason = inspection === undefined ? 'Starting' : 'Inspecting';
+  return { outcome: after(recheckMs, reason, 'the task has not begun yet'), status: next.withAttempt(state, accepted) };
+}
+
+/** Only what the status already tells is done; a stop that is not written yet is written by the next step. */
+async function stopTask({ run, options, seen }: Visit): Promise<undefined> {
+  if (seen?.verdict.kind !== 'stop' || seen.task.record.stopping === undefined) return;
+  await options.runner.stop({ namespace: run.metadata.namespace, name: seen.task.name });
+}
+
+async function writeProgress({ state, options, seen }: Visit): Promise<ReconcileResult | undefined> {
+  if (seen === undefined || (seen.verdict.kind !== 'wait' && seen.verdict.kind !== 'stop')) return undefined;
+  const { attempt, inspection } = seen.task;
+  if (inspection !== undefined) return next.goOnInspecting(state, attempt, inspection, seen.verdict, options.timings);
+  const progress = progressOf(state.progress, seen.observation, options.timings);
+  return next.goOn({ ...state, progress }, attempt, seen.verdict, options.timings);
+}
+
+async function writeOutcome(visit: Visit): Promise<ReconcileResult | undefined> {
+  const verdict = visit.seen?.verdict;
+  return verdict?.kind === 'ended' ? end(visit, verdict.record, verdict.end) : undefined;
+}
+
+function end(
+  { run, state, options, nowMs, seen }: Visit,
+  record: TaskRecord,
+  how: Extract<TaskVerdict, { kind: 'ended' }>['end'],
+) {
+  if (seen === undefined) throw new Error('a task was to be seen');
+  const { attempt, inspection } = seen.task;
+  return inspection === undefined
+    ? next.endAttempt(state, run.metadata.name, { ...attempt, ...record }, how, nowMs, options.timings)
+    : next.endInspection(state, attempt, { ...inspection, ...record }, how, nowMs, options.timings);
+}
+
+function failRun({ state, nowMs }: Visit, { reason, sentence: message, hint }: Fault): ReconcileResult {
+  return next.failRun(state, { reason, message, hint }, nowMs);
+}
+
+/** The task of the attempt that is not over, or of its look into the store. */
+function currentTask({ metadata: { name } }: Resource, { attempts }: next.RunState): CurrentTask | undefined {
+  const attempt = attempts?.at(-1);
+  if (attempt === undefined || attempt.endedAt !== undefined) return undefined;
+  const { inspection } = attempt;
+  return inspection === undefined
+    ? { name: attemptTask(name, attempt.number), attempt, inspection, record: attempt }
+    : { name: inspectionTask(name, attempt.number, inspection.number), attempt, inspection, record: inspection };
+}
+
+/** Every task that was ever asked for. */
+function taskNames({ metadata: { name } }: Resource, { attempts = [] }: next.RunState): string[] {
+  return attempts.flatMap(({ number, inspection }) => [
+    attemptTask(name, number),
+    ...Array.from({ length: inspection?.number ?? 0 }, (_, at) => inspectionTask(name, number, at + 1)),
+  ]);
+}

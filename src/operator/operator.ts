@@ -1,0 +1,47 @@
+import type { Mode } from '../api/mode.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
+import { runController } from '../cluster/controller.ts';
+import type { Objects } from '../cluster/objects.ts';
+import type { Runner } from '../cluster/runner.ts';
+import { createPolicyReconciler } from './backup-policy/reconcile.ts';
+import { createRunReconciler } from './backup-run/reconcile.ts';
+import { createRequestReconciler } from './restore-request/reconcile.ts';
+import { defaultTimings, type Timings } from './timings.ts';
+
+export interface OperatorOptions {
+  objects: Objects;
+  runner: Runner;
+  clock: Clock;
+  log: Logger;
+  mode: Mode;
+  /** In [0, 1); jitter of pauses. */
+  random?: () => number;
+  timings?: Partial<Timings>;
+}
+
+/**
+ * Makes our three kinds true until `signal` is aborted; then resolves when the last reconcile has ended. Tasks that run
+ * go on without it, and the next operator finds them. Rejects when a kind cannot be watched at all.
+ */
+export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+  const { objects, runner, clock, log, mode, random = Math.random } = options;
+  const timings = { ...defaultTimings, ...options.timings };
+  const clusterId = await objects.clusterId();
+  const reconcilers = [
+    createPolicyReconciler({ objects, mode, log }),
+    createRunReconciler({ objects, runner, mode, timings, log, clusterId }),
+    createRequestReconciler({ objects, runner, mode, timings, log }),
+  ];
+  // One controller that cannot go on ends the others: half an operator would look alive.
+  const failure = new AbortController();
+  const either = AbortSignal.any([signal, failure.signal]);
+  await Promise.all(
+    reconcilers.map((reconciler) =>
+      runController({ reconciler, objects, clock, random, log }, either).catch((error: unknown) => {
+        failure.abort();
+        throw error;
+      }),
+    ),
+  );
+}

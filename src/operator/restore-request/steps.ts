@@ -1,0 +1,187 @@
+import { checkMode, type Mode } from '../../api/mode.ts';
+import { checkNameLength } from '../../api/names.ts';
+import { parseSpec } from '../../api/parse.ts';
+import type { RestoreRequestSpec, RestoreRequestStatus } from '../../api/restore-request.ts';
+import type { TaskRecord } from '../../api/status-field.ts';
+import { timestamp } from '../../base/clock.ts';
+import { parseDurationMs } from '../../base/duration.ts';
+import { Fault } from '../../base/fault.ts';
+import type { Logger } from '../../base/log.ts';
+import type { Objects } from '../../cluster/objects.ts';
+import { after, waiting } from '../../cluster/outcome.ts';
+import type { Resource } from '../../cluster/resource.ts';
+import type { Observation, Runner } from '../../cluster/runner.ts';
+import type { ReconcileResult } from '../../cluster/status.ts';
+import { findPolicy } from '../find-policy.ts';
+import { beginRecord, judgeTask, type TaskVerdict } from '../judge-task.ts';
+import { progressOf } from '../progress.ts';
+import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
+import { restoreTask } from '../task-name.ts';
+import type { Timings } from '../timings.ts';
+import { chooseBackup } from './guard.ts';
+import * as next from './outcome.ts';
+import { type ChosenSource, restoreTaskSpec } from './task.ts';
+
+export interface RequestReconcilerOptions {
+  objects: Objects;
+  runner: Runner;
+  mode: Mode;
+  timings: Timings;
+  log: Logger;
+}
+
+/** One look at one request. Steps fill it in for the steps after them. */
+export interface Visit {
+  readonly options: RequestReconcilerOptions;
+  readonly nowMs: number;
+  readonly state: next.RequestState;
+  request: Resource;
+  /** The request as a step wrote it, when it did. */
+  written?: Resource;
+  spec?: RestoreRequestSpec;
+  source?: ChosenSource;
+  seen?: { record: TaskRecord; observation: Observation; verdict: TaskVerdict };
+}
+
+export function createVisit(options: RequestReconcilerOptions, request: Resource, nowMs: number): Visit {
+  const { conditions: _ours, observedGeneration: _too, ...state } = (request.status ?? {}) as RestoreRequestStatus;
+  return { options, nowMs, state, request };
+}
+
+export interface Step {
+  name: string;
+  /** The answer of the whole visit, or undefined: the next step goes on. Idempotent, and may be cut short anywhere. */
+  take(visit: Visit): Promise<ReconcileResult | undefined>;
+}
+
+/** The life of a request, in order. Each step is logged by name before it is taken: tests take their kill list from here. */
+export const restoreRequestSteps: readonly Step[] = [
+  { name: 'release-deleted', take: releaseIfDeleted },
+  { name: 'close-finished', take: closeFinished },
+  { name: 'read-spec', take: readSpec },
+  { name: 'choose-backup', take: choose },
+  { name: 'hold', take: holdRequest },
+  { name: 'write-intent', take: writeIntent },
+  { name: 'observe-task', take: observeTask },
+  { name: 'start-task', take: startTask },
+  { name: 'stop-task', take: stopTask },
+  { name: 'write-progress', take: writeProgress },
+  { name: 'write-outcome', take: writeOutcome },
+];
+
+const taskNames = ({ request, state }: Visit): string[] =>
+  state.task === undefined ? [] : [restoreTask(request.metadata.name)];
+
+const taskKey = ({ metadata: { namespace, name } }: Resource) => ({ namespace, name: restoreTask(name) });
+
+async function releaseIfDeleted(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { request, options, nowMs } = visit;
+  if (request.metadata.deletionTimestamp === undefined) return undefined;
+  return releaseDeleted(request, taskNames(visit), nowMs, options);
+}
+
+/** What a request that is over says never changes; its task goes now that its end is written down. */
+async function closeFinished(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { request, state, options } = visit;
+  if (state.phase !== 'Succeeded' && state.phase !== 'Failed') return undefined;
+  if (!isHeld(request)) return { outcome: next.finalOutcome(state) };
+  const left = await removeTasks(request, taskNames(visit), options);
+  if (left.length > 0) return { outcome: next.finalOutcome(state, options.timings.recheckMs) };
+  return { outcome: next.finalOutcome(state), written: await release(request, options) };
+}
+
+async function readSpec(visit: Visit): Promise<ReconcileResult | undefined> {
+  try {
+    visit.spec = parseSpec('RestoreRequest', visit.request.spec);
+    checkMode('RestoreRequest', visit.spec, visit.options.mode);
+    checkNameLength('RestoreRequest', visit.request.metadata.name);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault) return fail(visit, error);
+    throw error;
+  }
+}
+
+/** Nothing is touched here: a request that names no backup ends before a task is asked for. */
+async function choose(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { request, state, spec, options, nowMs } = visit;
+  if (state.task !== undefined || spec === undefined) return undefined;
+  const { namespace } = request.metadata;
+  try {
+    visit.source = chooseBackup(spec.source, await options.objects.list('BackupRun', namespace));
+    await findPolicy(options.objects, namespace, visit.source.policy, options.mode);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const waitedMs = nowMs - Date.parse(request.metadata.creationTimestamp);
+    if (error.reason !== 'ReferenceMissing' || waitedMs >= options.timings.referenceMs) return fail(visit, error);
+    const status: next.RequestState = { ...state, phase: 'Validating' };
+    return { outcome: waiting(error.reason, error.sentence, options.timings.recheckMs), status };
+  }
+}
+
+async function holdRequest(visit: Visit): Promise<undefined> {
+  if (isHeld(visit.request)) return;
+  // Before the intent: a request that is deleted at any moment after it has its task stopped.
+  visit.written = await hold(visit.request, visit.options);
+  visit.request = visit.written;
+}
+
+async function writeIntent({ request, spec, source, state, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+  if (state.task !== undefined || spec === undefined || source === undefined) return undefined;
+  const status: next.RequestState = {
+    ...state,
+    phase: 'Preparing',
+    startedAt: timestamp(nowMs),
+    source,
+    task: beginRecord(nowMs, parseDurationMs(spec.startingDeadline), spec.runningDeadline),
+    currentTask: restoreTask(request.metadata.name),
+  };
+  return { outcome: after(0, 'Preparing', `run ${source.run} is about to be restored`), status };
+}
+
+async function observeTask(visit: Visit): Promise<undefined> {
+  const { request, state, options, nowMs } = visit;
+  if (state.task === undefined) throw new Error('a task was to be there');
+  const observation = await options.runner.observe(taskKey(request));
+  visit.seen = { record: state.task, observation, verdict: judgeTask(state.task, observation, nowMs) };
+}
+
+async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { request, spec, state, options, nowMs, seen } = visit;
+  if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
+  try {
+    const policy = await findPolicy(options.objects, request.metadata.namespace, state.source.policy, options.mode);
+    await options.runner.start(restoreTaskSpec(request, spec, policy, state.source, seen.record));
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { reason, sentence: message, hint } = error;
+    return next.endTask(state, seen.record, { kind: 'failed', failure: { reason, message, hint } }, nowMs);
+  }
+  const task = { ...seen.record, acceptedAt: timestamp(nowMs) };
+  return {
+    outcome: after(options.timings.recheckMs, 'Preparing', 'the task has not begun yet'),
+    status: { ...state, task },
+  };
+}
+
+/** Only what the status already tells is done; a stop that is not written yet is written by the next step. */
+async function stopTask({ request, options, seen }: Visit): Promise<undefined> {
+  if (seen?.verdict.kind !== 'stop' || seen.record.stopping === undefined) return;
+  await options.runner.stop(taskKey(request));
+}
+
+async function writeProgress({ state, options, seen }: Visit): Promise<ReconcileResult | undefined> {
+  if (seen === undefined || (seen.verdict.kind !== 'wait' && seen.verdict.kind !== 'stop')) return undefined;
+  const progress = progressOf(state.progress, seen.observation, options.timings);
+  return next.goOn({ ...state, progress }, seen.record, seen.verdict, options.timings);
+}
+
+async function writeOutcome({ state, nowMs, seen }: Visit): Promise<ReconcileResult | undefined> {
+  const verdict = seen?.verdict;
+  return verdict?.kind === 'ended' ? next.endTask(state, verdict.record, verdict.end, nowMs) : undefined;
+}
+
+function fail({ state, nowMs }: Visit, { reason, sentence: message, hint }: Fault): ReconcileResult {
+  return next.failRequest(state, { reason, message, hint }, nowMs);
+}
