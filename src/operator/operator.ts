@@ -24,7 +24,7 @@ export interface OperatorOptions {
  * Makes our three kinds true until `signal` is aborted; then resolves when the last reconcile has ended. Tasks that run
  * go on without it, and the next operator finds them. Rejects when a kind cannot be watched at all.
  */
-export async function runOperator(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+export async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
   const { objects, runner, clock, log, mode, random = Math.random } = options;
   const timings = { ...defaultTimings, ...options.timings };
   const clusterId = await objects.clusterId();
