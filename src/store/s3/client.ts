@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { partsInFlight } from '../store.ts';
+import { ConnectionError } from './errors.ts';
 
 export interface S3Config {
   kind: 's3';
@@ -22,6 +23,17 @@ export interface S3Config {
   accessKeyId: string;
   secretAccessKey: string;
   sessionToken?: string;
+}
+
+/** Everything that goes wrong below an answer of the store comes out as one class, its code kept. */
+class Connections extends NodeHttpHandler {
+  override async handle(...request: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
+    try {
+      return await super.handle(...request);
+    } catch (thrown) {
+      throw new ConnectionError(thrown);
+    }
+  }
 }
 
 /** Nothing here comes from the environment or from ~/.aws: a run must not depend on whose machine it is. */
@@ -45,7 +57,7 @@ export function createClient(config: S3Config): { client: S3Client; close: () =>
     // The manifest's SHA-256 is compared anyway, and a store's checksum of a range means nothing.
     responseChecksumValidation: 'WHEN_REQUIRED',
     // Deadlines are set for each request by the driver.
-    requestHandler: new NodeHttpHandler({ httpAgent, httpsAgent, connectionTimeout: 10_000 }),
+    requestHandler: new Connections({ httpAgent, httpsAgent, connectionTimeout: 10_000 }),
   });
   return {
     client,

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { ReadOptions } from '../store.ts';
-import { s3Fault } from './errors.ts';
+import { ConnectionError, s3Fault } from './errors.ts';
 import type { S3Requests } from './requests.ts';
 
 // Counted only while we wait for bytes: a slow consumer is no fault of the store.
@@ -24,11 +24,15 @@ export async function* download(
   let etag: string | undefined;
   let failures = 0;
   while (end === undefined || at < end) {
+    const first = etag === undefined;
     const answer = await begin(requests, key, { at, end, etag, signal });
-    if (answer === undefined) return;
-    etag ??= answer.etag;
+    if (answer === undefined) {
+      if (first) return;
+      throw new Fault('StoreFailed', `the object ended at byte ${at} of ${end}`, { where: requests.where(key) });
+    }
     // The first answer knows the true end: the object may be shorter than what was asked for.
-    if (failures === 0 && at === offset && answer.lengthBytes !== undefined) end = offset + answer.lengthBytes;
+    if (first && answer.lengthBytes !== undefined) end = offset + answer.lengthBytes;
+    etag ??= answer.etag ?? '';
     try {
       for await (const chunk of pulled(answer.body, clock, signal)) {
         at += chunk.length;
@@ -40,7 +44,7 @@ export async function* download(
     } catch (thrown) {
       signal?.throwIfAborted();
       failures += 1;
-      const broken = thrown instanceof Fault ? thrown : s3Fault(requests.where(key), thrown);
+      const broken = thrown instanceof Fault ? thrown : s3Fault(requests.where(key), new ConnectionError(thrown));
       await requests.retry.pauseAfterBreak('GetObject body', failures, broken, signal);
     }
   }
@@ -59,7 +63,14 @@ interface Position {
 async function begin(requests: S3Requests, key: string, { at, end, etag, signal }: Position) {
   const range = at === 0 && end === undefined ? undefined : `bytes=${at}-${end === undefined ? '' : end - 1}`;
   try {
-    return await requests.get(key, range, etag, signal);
+    const answer = await requests.get(key, range, etag || undefined, signal);
+    if (range !== undefined && at > 0 && answer.beginsAt !== at) {
+      answer.body.destroy();
+      throw new Fault('StoreFailed', `the store was asked for byte ${at} and sent others`, {
+        where: requests.where(key),
+      });
+    }
+    return answer;
   } catch (thrown) {
     // A range that begins at the end of the object or beyond it: nothing to read, as for a file.
     if ((thrown as { cause?: { name?: string } }).cause?.name === 'InvalidRange') return undefined;
@@ -77,7 +88,7 @@ async function* pulled(body: Readable, clock: Clock, signal: AbortSignal | undef
   try {
     for (;;) {
       signal?.throwIfAborted();
-      const stalled = Object.assign(new Error(`no byte arrived for ${idleMs / 1000} s`), { code: 'ETIMEDOUT' });
+      const stalled = new Error(`no byte arrived for ${idleMs / 1000} s`);
       const cancel = clock.after(idleMs, () => body.destroy(stalled), { holdsProcess: false });
       const step = await chunks.next().finally(cancel);
       if (step.done) return;

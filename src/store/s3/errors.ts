@@ -8,8 +8,6 @@ interface SdkError extends Error {
 
 const certificateCodes =
   /^(DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_|CERT_|ERR_TLS_CERT|ERR_SSL|EPROTO|HOSTNAME_MISMATCH)/;
-const networkCodes =
-  /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|ERR_STREAM_PREMATURE_CLOSE|HPE_)/;
 // Answers that say "again, please" under a status that alone would be final.
 const transientNames = new Set([
   'RequestTimeout',
@@ -21,24 +19,34 @@ const transientNames = new Set([
 const fullNames = new Set(['QuotaExceeded', 'InsufficientStorage', 'XMinioStorageFull', 'EntityTooLargeForQuota']);
 const deniedNames = new Set(['ExpiredToken', 'InvalidToken', 'AuthorizationHeaderMalformed', 'PermanentRedirect']);
 
-/** A request of ours that met its own deadline. */
-export class RequestDeadline extends Error {
-  override readonly name = 'RequestDeadline';
+/** No answer: the connection could not be made, or broke, or was refused by TLS. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  readonly code: string | undefined;
+
+  constructor(thrown: unknown) {
+    const { code, message } = thrown as NodeJS.ErrnoException;
+    super(message || code || String(thrown), { cause: thrown });
+    this.code = code;
+  }
 }
+
+/** No answer within the time that a request of ours may take. */
+export class RequestDeadline extends ConnectionError {}
 
 export function statusOf(thrown: unknown): number | undefined {
   return (thrown as SdkError).$metadata?.httpStatusCode;
 }
 
 export function nameOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.name : '';
+  return (thrown as Error).name;
 }
 
 /** Whether the same request may succeed in a moment: the server is busy or broke, or the network did. */
 export function mayHeal(thrown: unknown): boolean {
   if (thrown instanceof Fault || isCertificateError(thrown) || fullNames.has(nameOf(thrown))) return false;
   const status = statusOf(thrown);
-  if (isNetworkError(thrown) || transientNames.has(nameOf(thrown))) return true;
+  if (thrown instanceof ConnectionError || transientNames.has(nameOf(thrown))) return true;
   // 501 is an answer about the store, 507 about its disk: neither heals.
   return status === 429 || (status !== undefined && status >= 500 && status !== 501 && status !== 507);
 }
@@ -62,17 +70,12 @@ export function s3Fault(where: string, thrown: unknown): Fault {
 function reasonOf(thrown: unknown, status: number | undefined): Reason {
   const name = nameOf(thrown);
   if (name === 'NoSuchBucket') return 'StoreMissing';
-  if (status === 401 || status === 403 || deniedNames.has(name)) return 'StoreDenied';
   if (status === 507 || fullNames.has(name)) return 'StoreFull';
+  if (status === 401 || status === 403 || deniedNames.has(name)) return 'StoreDenied';
   if (name === 'NoSuchKey' || name === 'NotFound') return 'BackupMissing';
-  return isNetworkError(thrown) ? 'StoreUnreachable' : 'StoreFailed';
+  return thrown instanceof ConnectionError ? 'StoreUnreachable' : 'StoreFailed';
 }
 
 function isCertificateError(thrown: unknown): boolean {
   return certificateCodes.test((thrown as SdkError).code ?? '');
-}
-
-function isNetworkError(thrown: unknown): boolean {
-  const { code = '', name } = thrown as SdkError;
-  return thrown instanceof RequestDeadline || name === 'TimeoutError' || networkCodes.test(code);
 }

@@ -115,7 +115,8 @@ export class S3Requests {
         };
         const input = { Bucket: this.bucket, Key: key, ...conditions };
         const answer = await this.#client.send(new GetObjectCommand(input), { abortSignal });
-        return { body: answer.Body as Readable, lengthBytes: answer.ContentLength, etag: answer.ETag };
+        const beginsAt = Number(/^bytes ([0-9]+)-/.exec(answer.ContentRange ?? '')?.[1] ?? 0);
+        return { body: answer.Body as Readable, beginsAt, lengthBytes: answer.ContentLength, etag: answer.ETag };
       },
       { signal },
     );
@@ -152,15 +153,25 @@ export class S3Requests {
     );
   }
 
+  /** Begins a multipart upload. An upload of ours whose id was lost with an answer is aborted: it would be paid for ever. */
   async beginUpload(key: string, writer: string, signal?: AbortSignal): Promise<string> {
     const input = { Bucket: this.bucket, Key: key, Metadata: { [writerTag]: writer } };
+    let tries = 0;
     const { UploadId } = await this.run(
       'CreateMultipartUpload',
       key,
-      (abortSignal) => this.#client.send(new CreateMultipartUploadCommand(input), { abortSignal }),
+      (abortSignal) => {
+        tries += 1;
+        return this.#client.send(new CreateMultipartUploadCommand(input), { abortSignal });
+      },
       { signal },
     );
     if (UploadId === undefined) throw s3Fault(this.where(key), new Error('the store gave no upload id'));
+    if (tries > 1) {
+      const { Uploads = [] } = await this.listUploadsPage(key, {}, signal);
+      const lost = Uploads.filter((other) => other.Key === key && other.UploadId !== UploadId);
+      for (const other of lost) await this.abortUpload(key, other.UploadId ?? '', signal);
+    }
     return UploadId;
   }
 
@@ -265,7 +276,7 @@ export class S3Requests {
     const once = async (): Promise<T> => {
       signal?.throwIfAborted();
       const late = new AbortController();
-      const deadline = new RequestDeadline(`${what} took longer than ${deadlineMs / 1000} s`);
+      const deadline = new RequestDeadline(new Error(`${what} took longer than ${deadlineMs / 1000} s`));
       const cancel = this.#clock.after(deadlineMs, () => late.abort(deadline), { holdsProcess: false });
       try {
         const answer = await request(signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]));

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { partBytes, type Store } from '../../../src/store/store.ts';
 
@@ -301,6 +302,21 @@ export async function whole(store: Store, key: string, options = {}): Promise<Bu
 
 export async function* chunked(content: Uint8Array, chunkBytes: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < content.length; at += chunkBytes) yield content.subarray(at, at + chunkBytes);
+}
+
+/** The keys of all multipart uploads that a bucket holds, as another client sees them. */
+export async function unfinishedUploads(
+  { endpoint, accessKeyId, secretAccessKey }: { endpoint: string; accessKeyId: string; secretAccessKey: string },
+  bucket: string,
+): Promise<string[]> {
+  const credentials = { accessKeyId, secretAccessKey };
+  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+  try {
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+    return Uploads.map(({ Key = '' }) => Key);
+  } finally {
+    client.destroy();
+  }
 }
 
 async function everything<T>(source: AsyncIterable<T>): Promise<T[]> {

@@ -1,11 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3';
 import { systemClock } from '../../../src/base/clock.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import { startS3FaultProxy } from '../../harness/s3-fault-proxy.ts';
 import { startS3Server } from '../../harness/versitygw.ts';
-import { describeConformance } from './conformance.ts';
+import { describeConformance, unfinishedUploads } from './conformance.ts';
 
 describeConformance('S3', async () => {
   const server = await startS3Server();
@@ -14,7 +13,7 @@ describeConformance('S3', async () => {
   const store = openStore(config, { clock: systemClock });
   return {
     store,
-    unfinished: () => unfinishedUploads(server.endpoint, config, 'bucket'),
+    unfinished: () => unfinishedUploads(server, 'bucket'),
     stop: async () => {
       await store.close();
       await server.stop();
@@ -37,7 +36,7 @@ describeConformance('an S3 without conditional writes', async () => {
   const store = openStore(config, { clock: systemClock });
   return {
     store,
-    unfinished: () => unfinishedUploads(server.endpoint, config, 'bucket'),
+    unfinished: () => unfinishedUploads(server, 'bucket'),
     stop: async () => {
       await store.close();
       await proxy.stop();
@@ -45,17 +44,3 @@ describeConformance('an S3 without conditional writes', async () => {
     },
   };
 });
-
-async function unfinishedUploads(
-  endpoint: string,
-  credentials: { accessKeyId: string; secretAccessKey: string },
-  bucket: string,
-): Promise<string[]> {
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
-  try {
-    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
-    return Uploads.map(({ Key = '' }) => Key);
-  } finally {
-    client.destroy();
-  }
-}
