@@ -8,6 +8,7 @@ export interface JobView {
     name: string;
     namespace: string;
     uid: string;
+    deletionTimestamp?: string;
     annotations?: Record<string, string>;
     ownerReferences?: { uid: string }[];
   };
@@ -120,15 +121,16 @@ function withoutPod(job: JobView, events: EventView[]): Observation {
 const finalConditions = new Set(['Complete', 'SuccessCriteriaMet', 'Failed', 'FailureTarget']);
 
 /** A pod leaves before the Job's last condition is written; that it was counted comes first. */
-function isOver({ status }: JobView): boolean {
+function isOver({ metadata, status }: JobView): boolean {
   const { failed = 0, succeeded = 0, uncountedTerminatedPods: uncounted } = status ?? {};
   const pods = failed + succeeded + (uncounted?.failed?.length ?? 0) + (uncounted?.succeeded?.length ?? 0);
-  return pods > 0 || (status?.conditions ?? []).some(isFinal);
+  return metadata.deletionTimestamp !== undefined || pods > 0 || (status?.conditions ?? []).some(isFinal);
 }
 
 const isFinal = ({ type, status }: ConditionView): boolean => status === 'True' && finalConditions.has(type);
 
-function endOf({ spec, status }: JobView): string {
+function endOf({ metadata, spec, status }: JobView): string {
+  if (metadata.deletionTimestamp !== undefined) return ': the job is being deleted';
   // Only `stop` gives a Job a deadline; what Kubernetes says then would be taken for the deadline of the task.
   if (spec?.activeDeadlineSeconds !== undefined) return ': it was stopped';
   const { reason, message } = status?.conditions?.find(isFinal) ?? {};

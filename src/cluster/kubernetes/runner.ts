@@ -68,6 +68,7 @@ export class KubernetesRunner implements Runner {
     );
   }
 
+  // In the foreground: the Job stays until its pod has ended, so that "absent" means that nothing works any more.
   async remove(key: ObjectKey): Promise<void> {
     const job = await this.#job(key);
     if (job === undefined) return;
@@ -75,7 +76,7 @@ export class KubernetesRunner implements Runner {
       this.#client.json({
         method: 'DELETE',
         path: pathOf(key),
-        body: { propagationPolicy: 'Background', preconditions: { uid: job.metadata.uid } },
+        body: { propagationPolicy: 'Foreground', preconditions: { uid: job.metadata.uid } },
       }),
     );
   }
@@ -98,12 +99,13 @@ export class KubernetesRunner implements Runner {
   async #adopt({ namespace, name, owner }: TaskSpec): Promise<void> {
     const path = pathOf({ namespace, name });
     const job = await unlessGone(this.#client.json<JobView>({ method: 'GET', path }));
-    if (job?.metadata.ownerReferences?.some(({ uid }) => uid === owner.uid)) return;
+    const isLeaving = job === undefined || job.metadata.deletionTimestamp !== undefined;
+    if (!isLeaving && job.metadata.ownerReferences?.some(({ uid }) => uid === owner.uid)) return;
     const where = `job ${namespace}/${jobName(name)}`;
     throw new ObjectsError(
       'Conflict',
-      job === undefined
-        ? `${where} was removed while it was looked at`
+      isLeaving
+        ? `${where} of an earlier start is still being removed`
         : `${where} exists and does not belong to ${owner.kind} ${owner.name}: delete it, or wait until it is gone`,
     );
   }

@@ -66,7 +66,7 @@ describe('tasks as Jobs at a real API server', () => {
   });
 
   interface Job {
-    metadata: { name: string; uid: string; annotations: object };
+    metadata: { name: string; uid: string; annotations: object; finalizers?: string[] };
     spec: { activeDeadlineSeconds?: number; template: { metadata: object; spec: object } };
   }
   const jobsPath = () => `/apis/batch/v1/namespaces/${namespace}/jobs`;
@@ -206,10 +206,25 @@ describe('tasks as Jobs at a real API server', () => {
       state: 'ended',
       detail: 'the pod is gone, and its report with it: it was stopped',
     });
+  });
+
+  it('removes a Job in the foreground: the name is free when its pod has ended', async () => {
+    await runner.start(spec);
     await runner.remove(spec);
-    await eventually(async () => expect(await runner.observe(spec)).toEqual({ state: 'absent' }));
+    await runner.remove(spec);
+    expect((await runner.observe(spec)).state).toBe('ended');
+    await expect(runner.start(spec)).rejects.toMatchObject({
+      code: 'Conflict',
+      message: expect.stringContaining('is still being removed'),
+    });
+    expect((await jobs())[0]?.metadata.finalizers).toContain('foregroundDeletion');
+    // What the garbage collector does when the pod is gone.
+    await client.json({ method: 'PATCH', path: `${jobsPath()}/backup`, body: { metadata: { finalizers: [] } } });
+    expect(await runner.observe(spec)).toEqual({ state: 'absent' });
     await runner.remove(spec);
     await runner.stop(spec);
+    await runner.start(spec);
+    expect(await runner.observe(spec)).toEqual({ state: 'starting' });
   });
 
   it('tells a watcher of every change to a Job or a pod of ours, and of none of others', async () => {

@@ -169,6 +169,14 @@ describe('a task that runs or has ended', () => {
     });
   });
 
+  it('does not begin any more when its Job is being deleted', () => {
+    const leaving = job({ metadata: { ...job().metadata, deletionTimestamp: '2026-01-01T11:59:50Z' } });
+    expect(look([], [], leaving)).toEqual({
+      state: 'ended',
+      detail: 'the pod is gone, and its report with it: the job is being deleted',
+    });
+  });
+
   it('still runs while its deleted pod ends, but a report counts at once', () => {
     expect(look([pod(ended({ exitCode: 143 }), gone)])).toEqual({ state: 'running' });
     expect(look([pod({ phase: 'Failed' }, gone)])).not.toMatchObject({ state: 'ended' });
