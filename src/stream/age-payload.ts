@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { release } from './release.ts';
 
 const algorithm = 'chacha20-poly1305';
 /** Plaintext of every chunk but the last. */
@@ -21,7 +22,10 @@ export class PayloadCipher {
   /** `index` counts from 0; the same one must never be sealed twice. */
   seal(plain: Uint8Array, index: number, last: boolean): Buffer {
     const cipher = createCipheriv(algorithm, this.#key, this.#nonceOf(index, last), { authTagLength: tagBytes });
-    return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    const body = cipher.update(plain);
+    const sealed = Buffer.concat([body, cipher.final(), cipher.getAuthTag()]);
+    release(body);
+    return sealed;
   }
 
   /** Undefined when the tag does not fit: then no byte of the chunk may be used. */

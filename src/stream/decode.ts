@@ -49,7 +49,7 @@ async function* decodeObject({ name, bytes, expected }: StoredObject, options: D
   try {
     yield* expectDigest(frames, expected.plain, 'content');
   } catch (thrown) {
-    throw thrown instanceof Fault ? at(name, thrown) : thrown;
+    throw thrown instanceof Fault && thrown.where === undefined ? at(name, thrown) : thrown;
   }
 }
 

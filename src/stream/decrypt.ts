@@ -5,6 +5,7 @@ import { ByteReader } from './byte-reader.ts';
 import type { Bytes, Filter } from './bytes.ts';
 import { gather } from './gather.ts';
 import type { Identity } from './identity.ts';
+import { release } from './release.ts';
 
 const sealedChunkBytes = chunkBytes + tagBytes;
 
@@ -20,7 +21,7 @@ export async function* decrypt(sealed: Bytes, identities: readonly Identity[]): 
     const cipher = new PayloadCipher(payloadKey(fileKey, await takeNonce(reader)));
     let heldBack: Buffer | undefined;
     let index = 0;
-    for await (const chunk of gather(reader.rest(), sealedChunkBytes)) {
+    for await (const chunk of gather(reader.rest(), sealedChunkBytes, 'Keep')) {
       if (heldBack !== undefined) yield* openChunk(cipher, heldBack, index++);
       heldBack = chunk;
     }
@@ -33,6 +34,7 @@ export async function* decrypt(sealed: Bytes, identities: readonly Identity[]): 
 function* openChunk(cipher: PayloadCipher, sealed: Buffer, index: number): Generator<Buffer, void, undefined> {
   const plain = cipher.open(sealed, index, false);
   if (plain !== undefined) {
+    release(sealed);
     yield plain;
     return;
   }

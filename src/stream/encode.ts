@@ -5,6 +5,7 @@ import { encrypt } from './encrypt.ts';
 import { gather } from './gather.ts';
 import { mapInOrder } from './map-in-order.ts';
 import { Peekable } from './peekable.ts';
+import { type AfterCopy, release } from './release.ts';
 import { type Stage, stage } from './stage.ts';
 
 export type Encryption = { algorithm: 'Age'; recipients: readonly string[] } | { algorithm: 'None' };
@@ -16,6 +17,8 @@ export interface EncodeOptions {
   objectBytes: number;
   /** Frames compressed at the same time. One thread of libuv's four is left to files and names. */
   framesInFlight?: number;
+  /** `Free` when the chunks of the source are made for us alone, as a pipe's are. Left out: `Keep`. */
+  sourceChunks?: AfterCopy;
   signal?: AbortSignal;
 }
 
@@ -55,7 +58,7 @@ export async function* encode(source: Bytes, options: EncodeOptions): AsyncGener
 function compressedFrames(source: Bytes, options: EncodeOptions): AsyncGenerator<CompressedFrame> {
   const codec = codecFor(options.compression);
   return mapInOrder({
-    open: (stop) => gather(untilAborted(source, stop, options.signal), frameBytes),
+    open: (stop) => gather(untilAborted(source, stop, options.signal), frameBytes, options.sourceChunks ?? 'Keep'),
     work: async (plain) => ({ plain, stored: await codec.compress(plain) }),
     width: options.framesInFlight ?? 3,
   });
@@ -66,7 +69,7 @@ async function* objectBytes(frames: Peekable<CompressedFrame>, options: EncodeOp
   const stored = new Digester();
   const body = wholeFrames(frames, options.objectBytes, plain);
   const { encryption } = options;
-  for await (const chunk of encryption.algorithm === 'Age' ? encrypt(body, encryption.recipients) : body) {
+  for await (const chunk of encryption.algorithm === 'Age' ? encrypt(body, encryption.recipients, 'Free') : body) {
     stored.add(chunk);
     yield chunk;
   }
@@ -81,6 +84,7 @@ async function* wholeFrames(frames: Peekable<CompressedFrame>, limitBytes: numbe
     frames.drop();
     taken += frame.stored.length;
     plain.add(frame.plain);
+    if (frame.plain !== frame.stored) release(frame.plain);
     yield frame.stored;
   }
 }

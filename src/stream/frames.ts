@@ -2,6 +2,7 @@ import { Fault } from '../base/fault.ts';
 import { ByteReader } from './byte-reader.ts';
 import type { Bytes } from './bytes.ts';
 import type { Frame } from './codec.ts';
+import { release } from './release.ts';
 
 /** What the first bytes of a frame tell about it. */
 export type Sight =
@@ -71,6 +72,7 @@ export async function plaintextOf(frame: Frame, decompress: () => Promise<Buffer
   } catch (cause) {
     throw new Fault('DataCorrupt', `the compressed frame at byte ${frame.offset} does not decompress`, { cause });
   }
+  release(frame.stored);
   if (plain.length === frame.plainBytes) return plain;
   throw new Fault(
     'DataCorrupt',

@@ -117,6 +117,14 @@ describe('a stream cut into objects', () => {
   });
 });
 
+describe('a source whose chunks may be freed', () => {
+  it.each(choices)('comes back as it was: %o', async (choice) => {
+    const content = rows(9 * mib);
+    const objects = await write(bytesOf(content), { ...writing(choice), sourceChunks: 'Free' });
+    expect((await readAll(decode(stored(objects), reading(choice)))).equals(content)).toBe(true);
+  });
+});
+
 describe('a damaged object', () => {
   it('with any one bit flipped gives DataCorrupt that names it, and never the end of its content', async () => {
     await fc.assert(
