@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { apiServerArgs, apiServerReady, apiServerUrl, etcdArgs, etcdUrl } from './control-plane.ts';
-import { installDebianPackages, unpackDebianPackage } from './debian.ts';
+import { needDebianPackages, unpackDebianPackage } from './debian-unpacked.ts';
 import { freePorts } from './free-port.ts';
 import { kubernetesPrograms } from './go-programs.ts';
 import { makePki, writeKubeconfig } from './pki.ts';
@@ -111,7 +111,7 @@ async function apiServerPrograms(tell: Tell): Promise<{ etcd: string; kubeApiser
   if (assets && existsSync(join(assets, 'kube-apiserver')) && existsSync(join(assets, 'etcd'))) {
     return { etcd: join(assets, 'etcd'), kubeApiserver: join(assets, 'kube-apiserver') };
   }
-  if (!(await succeeds('openssl', ['version']))) await installDebianPackages(tell, ['openssl']);
+  if (!(await succeeds('openssl', ['version']))) needDebianPackages(['openssl']);
   const kubeApiserver = join(await kubernetesPrograms(tell, ['kube-apiserver']), 'kube-apiserver');
   return { etcd: await etcdProgram(tell), kubeApiserver };
 }

@@ -67,11 +67,30 @@ export function apiServerArgs(spec: ApiServerSpec): string[] {
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-signing-key-file=${spec.pki.serviceAccountKeyFile}`,
     `--service-account-key-file=${spec.pki.serviceAccountPublicFile}`,
+    `--kubelet-client-certificate=${spec.pki.kubeletClientCertFile}`,
+    `--kubelet-client-key=${spec.pki.kubeletClientKeyFile}`,
     // The name of a test machine need not resolve.
     '--kubelet-preferred-address-types=InternalIP',
     '--profiling=false',
     ...spec.extraArgs,
   ];
+}
+
+/** Arguments of the controllers: alone on the field, so without an election. */
+export function controllerManagerArgs(kubeconfig: string, pki: Pki): string[] {
+  return [
+    `--kubeconfig=${kubeconfig}`,
+    `--service-account-private-key-file=${pki.serviceAccountKeyFile}`,
+    `--root-ca-file=${pki.caFile}`,
+    '--use-service-account-credentials=true',
+    '--bind-address=127.0.0.1',
+    '--leader-elect=false',
+    '--profiling=false',
+  ];
+}
+
+export function schedulerArgs(kubeconfig: string): string[] {
+  return [`--kubeconfig=${kubeconfig}`, '--bind-address=127.0.0.1', '--leader-elect=false', '--profiling=false'];
 }
 
 /** Waits until the API server says that it is ready; shows its log when it is not in time. */

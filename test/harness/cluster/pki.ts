@@ -23,6 +23,9 @@ export interface Pki {
   caFile: string;
   certFile: string;
   keyFile: string;
+  /** With these the API server shows itself to a kubelet, which asks the API server what it may do there. */
+  kubeletClientCertFile: string;
+  kubeletClientKeyFile: string;
   serviceAccountKeyFile: string;
   serviceAccountPublicFile: string;
   tokenFile: string;
@@ -37,14 +40,15 @@ export async function makePki(dir: string, names: { ips: readonly string[]; node
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-x509', '-days', '365'];
   const caKeyFile = join(dir, 'ca.key');
   await run('openssl', ['req', ...key, '-subj', '/CN=backstay-test-ca', '-keyout', caKeyFile, '-out', pki.caFile]);
-  const leaf = ['-CA', pki.caFile, '-CAkey', caKeyFile, '-subj', '/CN=kube-apiserver'];
-  const extensions = [
-    `subjectAltName=${alternatives}`,
-    'basicConstraints=critical,CA:FALSE',
-    'extendedKeyUsage=serverAuth',
-  ];
-  const addExtensions = extensions.flatMap((extension) => ['-addext', extension]);
-  await run('openssl', ['req', ...key, ...leaf, ...addExtensions, '-keyout', pki.keyFile, '-out', pki.certFile]);
+  const leaf = async (subject: string, extensions: string[], keyFile: string, certFile: string): Promise<void> => {
+    const signed = ['-CA', pki.caFile, '-CAkey', caKeyFile, '-subj', subject, '-keyout', keyFile, '-out', certFile];
+    const more = ['basicConstraints=critical,CA:FALSE', ...extensions].flatMap((extension) => ['-addext', extension]);
+    await run('openssl', ['req', ...key, ...signed, ...more]);
+  };
+  const serving = [`subjectAltName=${alternatives}`, 'extendedKeyUsage=serverAuth'];
+  await leaf('/CN=kube-apiserver', serving, pki.keyFile, pki.certFile);
+  const client = '/O=system:masters/CN=kube-apiserver-kubelet-client';
+  await leaf(client, ['extendedKeyUsage=clientAuth'], pki.kubeletClientKeyFile, pki.kubeletClientCertFile);
 
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const secret = { mode: 0o600 };
@@ -67,6 +71,8 @@ export function pkiIn(dir: string): Pki {
     caFile: join(dir, 'ca.crt'),
     certFile: join(dir, 'apiserver.crt'),
     keyFile: join(dir, 'apiserver.key'),
+    kubeletClientCertFile: join(dir, 'kubelet-client.crt'),
+    kubeletClientKeyFile: join(dir, 'kubelet-client.key'),
     serviceAccountKeyFile: join(dir, 'service-account.key'),
     serviceAccountPublicFile: join(dir, 'service-account.pub'),
     tokenFile,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { installDebianPackages } from './debian.ts';
+import { needDebianPackages } from './debian-unpacked.ts';
 import { withLock } from './lock.ts';
 import { cacheDir } from './paths.ts';
 import { run, succeeds } from './run.ts';
@@ -15,7 +15,7 @@ export async function pythonWheel(tell: Tell, name: string, version: string): Pr
   await mkdir(parent, { recursive: true });
   await withLock(`${target}.lock`, async () => {
     if (existsSync(target)) return;
-    if (!(await succeeds('python3', ['-m', 'pip', '--version']))) await installDebianPackages(tell, ['python3-pip']);
+    if (!(await succeeds('python3', ['-m', 'pip', '--version']))) needDebianPackages(['python3-pip']);
     const part = await mkdtemp(join(parent, '.part-'));
     const flags = ['--quiet', '--no-deps', '--no-compile', '--only-binary=:all:', '--target', part];
     try {

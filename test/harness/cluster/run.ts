@@ -5,6 +5,8 @@ export interface RunOptions {
   /** Added to the environment of this process. */
   env?: Record<string, string>;
   input?: string;
+  /** The program and what it started is killed after this time. */
+  timeoutMs?: number;
 }
 
 /**
@@ -17,7 +19,13 @@ export function run(command: string, args: readonly string[], options: RunOption
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own, so that the limit ends its children too.
+      detached: options.timeoutMs !== undefined,
     });
+    const limit =
+      options.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => child.pid !== undefined && process.kill(-child.pid, 'SIGKILL'), options.timeoutMs);
     let stdout = '';
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -31,6 +39,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stdin.on('error', () => undefined).end(options.input ?? '');
     child.on('error', reject);
     child.on('close', (code, signal) => {
+      clearTimeout(limit);
       if (code === 0) resolve(stdout);
       else reject(new Error(`${[command, ...args].join(' ')} ended with ${signal ?? code}:\n${said}`));
     });

@@ -1,26 +1,17 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { installDebianPackages } from '../debian.ts';
 import { withLock } from './lock.ts';
 import { cacheDir } from './paths.ts';
 import { run, succeeds } from './run.ts';
 import { type Tell, timed } from './story.ts';
 import { Unavailable } from './unavailable.ts';
 
-/** Installs with apt-get what dpkg does not know as installed. Needs root on Debian or Ubuntu: else Unavailable. */
-export async function installDebianPackages(tell: Tell, packages: readonly string[]): Promise<void> {
-  const missing: string[] = [];
-  for (const name of packages) if (!(await isInstalled(name))) missing.push(name);
-  if (missing.length === 0) return;
-  if (process.getuid?.() !== 0)
-    throw new Unavailable(`the packages ${missing.join(', ')} are missing and only root installs`);
-  await withLock(join(cacheDir, 'apt.lock'), async () => {
-    await refreshLists(tell);
-    const flags = ['-qq', '-y', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300'];
-    await timed(tell, `installed ${missing.join(', ')}`, () =>
-      run('apt-get', ['install', ...flags, ...missing], { env: { DEBIAN_FRONTEND: 'noninteractive' } }),
-    );
-  });
+/** Installs what dpkg does not know as installed; Unavailable where that cannot be done (not root, no Debian). */
+export function needDebianPackages(names: readonly string[]): void {
+  const refusal = installDebianPackages(names);
+  if (refusal !== undefined) throw new Unavailable(refusal);
 }
 
 /**
@@ -48,14 +39,6 @@ export async function unpackDebianPackage(tell: Tell, name: string): Promise<str
     }
   });
   return target;
-}
-
-async function isInstalled(name: string): Promise<boolean> {
-  try {
-    return (await run('dpkg-query', ['-W', '-f', '${db:Status-Status}', name])) === 'installed';
-  } catch {
-    return false;
-  }
 }
 
 async function refreshLists(tell: Tell): Promise<void> {

@@ -1,0 +1,3 @@
+module backstay.dev/test/cluster/pause
+
+go 1.24.0

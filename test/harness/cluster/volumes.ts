@@ -1,0 +1,48 @@
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { kubectlApply } from './kubectl.ts';
+import { files } from './layout.ts';
+
+/** The default storage class. Nothing provisions it: a claim binds to one of the volumes that lie ready. */
+export const storageClassName = 'backstay-local';
+const readyVolumes = 48;
+const readySizeGi = 10;
+
+const storageClass = {
+  apiVersion: 'storage.k8s.io/v1',
+  kind: 'StorageClass',
+  metadata: { name: storageClassName, annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+  provisioner: 'kubernetes.io/no-provisioner',
+};
+
+/** Makes one more volume, a directory of this machine, in the default class. Safe to repeat. */
+export async function createVolume(name: string, sizeGi: number): Promise<void> {
+  await kubectlApply([volume(name, sizeGi)]);
+}
+
+/** The storage class, and enough volumes for a whole test run: claims bind to them without being asked for by name. */
+export function storageObjects(): object[] {
+  const volumes = Array.from({ length: readyVolumes }, (_, index) =>
+    volume(`ready-${String(index + 1).padStart(2, '0')}`, readySizeGi),
+  );
+  return [storageClass, ...volumes];
+}
+
+function volume(name: string, sizeGi: number): object {
+  const path = join(files.volumes, name);
+  mkdirSync(path, { recursive: true });
+  // fsGroup does not reach into a hostPath volume: any uid must be able to write.
+  chmodSync(path, 0o777);
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name },
+    spec: {
+      storageClassName,
+      capacity: { storage: `${sizeGi}Gi` },
+      accessModes: ['ReadWriteOnce', 'ReadWriteMany', 'ReadOnlyMany'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      hostPath: { path, type: 'Directory' },
+    },
+  };
+}
