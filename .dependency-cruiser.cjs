@@ -76,7 +76,7 @@ module.exports = {
       from: {
         path: '^src/(operator/.*/(next-run|task|outcome|guard|decide)|catalog/(lineage|garbage|layout|manifest)|cluster/kubernetes/job)\\.ts$',
       },
-      to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|path|util)$' },
     },
     {
       name: 'no-orphans',

@@ -5,6 +5,7 @@ import { createLogger, type Logger } from './base/log.ts';
 import { exitCodes } from './cli/exit-codes.ts';
 import { type OperatorOptions, runCommandLine } from './cli/program.ts';
 import type { Objects } from './cluster/objects.ts';
+import type { Kind } from './cluster/resource.ts';
 import type { Runner } from './cluster/runner.ts';
 import { version } from './version.ts';
 
@@ -57,7 +58,7 @@ async function runStandalone(options: { home: string; tools?: string; logLevel: 
       path: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
       ...(options.tools === undefined ? {} : { toolsDirectory: options.tools }),
       ownerExists: async ({ kind, name, uid }, namespace) =>
-        (await objects.get(kind, { namespace, name }))?.metadata.uid === uid,
+        (await objects.get(kind as Kind, { namespace, name }))?.metadata.uid === uid,
     });
     return await operate(objects, runner, 'standalone', log);
   } finally {
@@ -94,6 +95,7 @@ async function operate(
   log: Logger,
 ): Promise<number> {
   const { runControllers } = await import('./operator/operator.ts');
+  log.info({ mode, version }, 'ready');
   await runControllers({ objects, runner, clock, random, log, mode }, stopSignal());
   log.info('stopped');
   return exitCodes.done;

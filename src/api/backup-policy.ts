@@ -130,6 +130,10 @@ const schedule = z.strictObject({
   name: shortName().describe('Part of the names of the runs.'),
   cron,
   timeZone,
+  immediate: z
+    .boolean()
+    .default(false)
+    .describe('Make the first run at once instead of leaving the database without a backup until the first tick.'),
   method: z.enum(['Dump']).describe('Dump: a logical backup by pg_dump.'),
   dump,
 });

@@ -26,7 +26,7 @@ export interface Decision {
 
 /** Pure: which runs are due, and what the policy's status says. `runs` in any order. */
 export function decide(
-  policy: { name: string; spec: BackupPolicySpec; status: BackupPolicyStatus | undefined },
+  policy: { name: string; createdAt: string; spec: BackupPolicySpec; status: BackupPolicyStatus | undefined },
   runs: readonly RunView[],
   nowMs: number,
 ): Decision {
@@ -38,12 +38,16 @@ export function decide(
     const lastTickMs = before === undefined ? nowMs : Date.parse(before.lastTick);
     const ticks = ticksOf(schedule, lastTickMs, nowMs);
     if (ticks.nextMs !== undefined) nextMs.push(ticks.nextMs);
-    if (ticks.dueMs === undefined) return before ?? { name: schedule.name, lastTick: timestamp(nowMs) };
-    const tick = timestamp(ticks.dueMs);
+    const first = before === undefined && schedule.immediate ? Date.parse(policy.createdAt) : undefined;
+    // The first run is named after the policy's birth: a kill before the status is written must not make another one.
+    const dueMs = ticks.dueMs ?? first;
+    if (dueMs === undefined) return before ?? { name: schedule.name, lastTick: timestamp(nowMs) };
+    const tick = timestamp(dueMs);
+    const lastTick = ticks.dueMs === undefined ? timestamp(nowMs) : tick;
     const skipped = whySkipped(spec, schedule, runs);
-    if (skipped !== undefined) return { name: schedule.name, lastTick: tick, lastSkipped: { tick, message: skipped } };
-    create.push({ schedule, name: runName(name, schedule.name, ticks.dueMs), tick });
-    return { ...before, name: schedule.name, lastTick: tick };
+    if (skipped !== undefined) return { name: schedule.name, lastTick, lastSkipped: { tick, message: skipped } };
+    create.push({ schedule, name: runName(name, schedule.name, dueMs), tick });
+    return { ...before, name: schedule.name, lastTick };
   });
   const soonestMs = nextMs.length === 0 ? undefined : Math.min(...nextMs);
   const newestFirst = [...runs].sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0));

@@ -39,7 +39,7 @@ export function createPolicyReconciler({
         return { outcome: stalled(spec.reason, `${spec.sentence}. ${spec.hint}`), status: rest };
       }
       const runs = (await objects.list('BackupRun', namespace)).filter((run) => policyName(run) === name).map(viewOf);
-      const decision = decide({ name, spec, status }, runs, nowMs);
+      const decision = decide({ name, createdAt: policy.metadata.creationTimestamp, spec, status }, runs, nowMs);
       for (const run of decision.create) {
         log.debug({ step: 'create-run', object: `${namespace}/${name}`, run: run.name }, 'step');
         await createRun(objects, policy, run);
