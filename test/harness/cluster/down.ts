@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { files, network } from './layout.ts';
+import { removeMadeDirectories } from './namespaces.ts';
 import { cgroupDirs, podsCgroup, removeCgroup } from './node.ts';
 import { clusterDir } from './paths.ts';
 import { ProcessBook } from './processes.ts';
@@ -23,6 +24,7 @@ export async function takeDownOneMachine(tell: Tell): Promise<void> {
     await book.stop('kubelet', 'SIGKILL');
     await book.sweep();
     await endPods(cgroups);
+    removeMadeDirectories();
     await succeeds('ip', ['link', 'delete', network.cable]);
     await rm(clusterDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   });

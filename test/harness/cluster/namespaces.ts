@@ -1,4 +1,6 @@
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { files, network } from './layout.ts';
 import type { ProcessBook, ProcessSpec } from './processes.ts';
 import { run } from './run.ts';
@@ -6,6 +8,10 @@ import { waitFor } from './wait.ts';
 
 /** The process whose mount and network namespaces everything else of the cluster lives in. */
 const anchor = 'namespaces';
+
+// The kubelet and the network plugins have these paths fixed in their code.
+const mountPoints = ['/var/lib/cni', '/var/lib/kubelet'];
+const madeDirectories = join(files.run, 'made-directories');
 
 /**
  * Makes a mount and a network namespace of the cluster's own, with a cable to the machine. Every mount, bridge, address
@@ -24,6 +30,10 @@ export async function openNamespaces(book: ProcessBook): Promise<void> {
     intervalMs: 10,
     explain: () => book.tail(anchor),
   });
+  for (const dir of mountPoints) {
+    if (!existsSync(dir)) appendFileSync(madeDirectories, `${dir}\n`);
+    mkdirSync(dir, { recursive: true });
+  }
   const { cable, cableBits, machineAddress, nodeAddress, whole } = network;
   await run('ip', ['link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${pid}`]);
   await run('ip', ['address', 'add', `${machineAddress}/${cableBits}`, 'dev', cable]);
@@ -38,13 +48,19 @@ export async function openNamespaces(book: ProcessBook): Promise<void> {
     // Sockets of containerd's shims, network namespaces of pods: they must not lie among the machine's own.
     'mount -t tmpfs tmpfs /run',
     'mkdir /run/netns /run/lock',
-    // Both have these paths fixed in their code.
-    'mkdir -p /var/lib/cni && mount -t tmpfs tmpfs /var/lib/cni',
-    'mount -t tmpfs tmpfs /var/log',
+    ...[...mountPoints, '/var/log'].map((dir) => `mount -t tmpfs tmpfs ${dir}`),
     'mount --make-rshared /',
   ]);
   // Tests on this machine reach pods and services by their own addresses; the route goes with the cable.
   await run('ip', ['route', 'add', whole, 'via', nodeAddress, 'dev', cable]);
+}
+
+/** Removes the empty directories that `openNamespaces` had to make on the machine to mount over them. */
+export function removeMadeDirectories(): void {
+  if (!existsSync(madeDirectories)) return;
+  for (const dir of readFileSync(madeDirectories, 'utf8').split('\n').filter(Boolean)) {
+    if (existsSync(dir) && readdirSync(dir).length === 0) rmdirSync(dir);
+  }
 }
 
 /** The same program, started within the cluster's namespaces. */

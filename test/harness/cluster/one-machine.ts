@@ -30,7 +30,7 @@ import { type Tell, timed } from './story.ts';
 import { storageObjects } from './volumes.ts';
 import { waitFor } from './wait.ts';
 
-const images: readonly ImageSpec[] = [pauseImage, postgresImage, s3Image];
+const images: readonly ImageSpec[] = [pauseImage, postgresImage, s3Image, backstayImage];
 const packages = ['buildah', 'debootstrap', 'iptables', 'iproute2', 'util-linux', 'mount', 'openssl'];
 
 /** Images that the running node has: name and key of each. */

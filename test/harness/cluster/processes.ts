@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from './wait.ts';
 
@@ -17,7 +17,7 @@ export interface ProcessSpec {
 interface ProcessRecord {
   pid: number;
   startTime: string;
-  command: string[];
+  spec: ProcessSpec;
 }
 
 /** When the process started, in clock ticks since boot; undefined when there is none (or only its zombie). */
@@ -61,7 +61,7 @@ export class ProcessBook {
       const record: ProcessRecord = {
         pid: child.pid,
         startTime: startTimeOf(child.pid) ?? 'gone',
-        command: [spec.command, ...spec.args],
+        spec,
       };
       writeFileSync(`${this.noteFile(spec.name)}.part`, JSON.stringify(record), { mode: 0o600 });
       renameSync(`${this.noteFile(spec.name)}.part`, this.noteFile(spec.name));
@@ -69,6 +69,13 @@ export class ProcessBook {
     } finally {
       closeSync(log);
     }
+  }
+
+  /** Starts a process that has ended as it was started before. */
+  startAgain(name: string): number {
+    const record = this.read(name);
+    if (record === undefined) throw new Error(`${name} was never started`);
+    return this.start(record.spec);
   }
 
   /** The pid of the process that was started under this name, while it lives. */
@@ -85,7 +92,6 @@ export class ProcessBook {
         await this.gone(name, 10_000);
       });
     }
-    rmSync(this.noteFile(name), { force: true });
   }
 
   /** Sends a signal; false when the process does not run. */
