@@ -57,11 +57,15 @@ function codeOf(status: number, reason: string | undefined): ObjectsErrorCode {
   return 'Unavailable';
 }
 
+// Before the message of a rule stands the type of the value in the place of the value.
+const typeForValue = /^Invalid value: "(object|array|string)": /;
+
 /** For a refused object every field with what is wrong there; the server's own sentence repeats the whole value. */
 function sentence(said: StatusBody): string {
-  const causes = (said.details?.causes ?? []).filter((cause) => cause.field && cause.message);
+  // "<nil>" is where the server says that it stopped looking.
+  const causes = (said.details?.causes ?? []).filter(({ field, message }) => field && field !== '<nil>' && message);
   if (said.reason === 'Invalid' && causes.length > 0) {
-    return causes.map(({ field, message }) => `${field}: ${message}`).join('; ');
+    return causes.map(({ field, message }) => `${field}: ${message?.replace(typeForValue, '')}`).join('; ');
   }
   return said.message || said.reason || `the API server answered ${said.code}`;
 }
