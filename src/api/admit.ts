@@ -5,18 +5,17 @@ import type { KindName } from './names.ts';
 import { parseSpec } from './parse.ts';
 
 /**
- * What an API server does with a spec by the CRD, for the place where there is none: the defaults are filled in, what
- * means nothing is refused (SpecInvalid), and so are fields of Kubernetes (NotSupportedHere) and changes to a run or a
- * request. `previous` is the spec as it is stored, when the object is there already.
+ * What an API server does with the CRDs, for a home without one: the spec with its defaults. `previous` is the stored
+ * spec when the object is changed. Throws SpecInvalid, also for a change of what cannot be changed, and NotSupportedHere.
  */
 export function admit(kind: KindName, spec: unknown, previous?: unknown): unknown {
   const parsed = parseSpec(kind, spec);
   checkMode(kind, parsed, 'standalone');
-  const isFixed = kind !== 'BackupPolicy' && previous !== undefined;
-  if (isFixed && !isDeepStrictEqual(JSON.parse(JSON.stringify(parsed)), previous)) {
-    throw new Fault('SpecInvalid', `the spec of a ${kind} cannot be changed`, {
+  if (previous !== undefined && kind !== 'BackupPolicy' && !isDeepStrictEqual(parsed, previous)) {
+    const word = kind === 'BackupRun' ? 'run' : 'request';
+    throw new Fault('SpecInvalid', `a ${word} cannot be changed`, {
       where: 'spec',
-      hint: 'Delete it and create another one, or give it another name.',
+      hint: `Delete the ${word} and create another one, or give this one another name.`,
     });
   }
   return parsed;
