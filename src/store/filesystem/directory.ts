@@ -47,9 +47,7 @@ export async function makeParents(root: string, segments: readonly string[]): Pr
       await mkdir(path, { mode: 0o770 });
       await syncDirectory(parent);
     } catch (thrown) {
-      if (hasCode(thrown, 'EEXIST')) continue;
-      if (hasCode(thrown, 'ENOENT')) await checkRoot(root);
-      throw thrown;
+      if (!hasCode(thrown, 'EEXIST')) throw thrown;
     }
   }
   return path;

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../base/fault.ts';
-import { makeParents, syncDirectory } from './directory.ts';
+import { checkRoot, makeParents, syncDirectory } from './directory.ts';
 import { hasCode, onFile } from './errors.ts';
 
 /** Begins the name of every file that is not an object yet; only these are ever cleaned up. */
@@ -35,6 +35,7 @@ export class TemporaryFile {
         const path = join(directory, temporaryPrefix + randomUUID());
         return new TemporaryFile(await open(path, flags, 0o660), directory, path);
       } catch (thrown) {
+        if (hasCode(thrown, 'ENOENT', 'ENOTDIR')) await checkRoot(root);
         // A remover may have pruned the directory, empty until now, between the two calls.
         if (!hasCode(thrown, 'ENOENT') || tries === 5) return onFile(join(root, key), () => Promise.reject(thrown));
       }

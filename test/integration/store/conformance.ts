@@ -319,7 +319,7 @@ export async function unfinishedUploads(
   }
 }
 
-async function everything<T>(source: AsyncIterable<T>): Promise<T[]> {
+export async function everything<T>(source: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const item of source) all.push(item);
   return all;
