@@ -34,16 +34,6 @@ export class Digester {
   }
 }
 
-/** Passes bytes on unchanged and returns their digest. */
-export async function* digested(source: Bytes): Filter<Digest> {
-  const digester = new Digester();
-  for await (const chunk of source) {
-    digester.add(chunk);
-    yield chunk;
-  }
-  return digester.end();
-}
-
 /**
  * Passes bytes on unchanged, but never the last chunk of a stream that is not the expected one: a reader behind it
  * cannot take a damaged or cut stream for a whole one. Throws DataCorrupt; `what` names the bytes in the message.

@@ -181,4 +181,13 @@ describe('a gzip member', () => {
       expect(outcome.error).toMatchObject({ reason: 'DataCorrupt' });
     }
   });
+
+  it('that claims garbage behind it as its own is refused, although zlib would ignore it', async () => {
+    const member = Buffer.from(await codec.compress(rows(500)));
+    member.writeUInt32LE(member.length + 8, 16);
+    const garbage = Buffer.from([0, 0, 0, 0, 0xe8, 3, 0, 0]);
+    const outcome = await readUntilError(unpack(codec, Buffer.concat([member, garbage])));
+    expect(outcome.error).toMatchObject({ reason: 'DataCorrupt', message: expect.stringContaining('instead of 1000') });
+    expect(outcome.bytes).toHaveLength(0);
+  });
 });
