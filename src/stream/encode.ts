@@ -38,16 +38,11 @@ export async function* encode(source: Bytes, options: EncodeOptions): AsyncGener
   const frames = new Peekable(compressedFrames(source, options));
   try {
     while ((await frames.peek()) !== undefined) {
-      const object = stage(objectBytes(frames, options));
       let whole = false;
-      object.result.then(
-        () => {
-          whole = true;
-        },
-        () => {},
-      );
-      yield object;
-      await Promise.resolve();
+      const onEnd = (): void => {
+        whole = true;
+      };
+      yield stage(objectBytes(frames, options, onEnd));
       if (!whole) throw new Error('the next object was asked for before the last one was read to its end');
     }
   } finally {
@@ -64,7 +59,11 @@ function compressedFrames(source: Bytes, options: EncodeOptions): AsyncGenerator
   });
 }
 
-async function* objectBytes(frames: Peekable<CompressedFrame>, options: EncodeOptions): Filter<ObjectDigests> {
+async function* objectBytes(
+  frames: Peekable<CompressedFrame>,
+  options: EncodeOptions,
+  onEnd: () => void,
+): Filter<ObjectDigests> {
   const plain = new Digester();
   const stored = new Digester();
   const body = wholeFrames(frames, options.objectBytes, plain);
@@ -73,6 +72,7 @@ async function* objectBytes(frames: Peekable<CompressedFrame>, options: EncodeOp
     stored.add(chunk);
     yield chunk;
   }
+  onEnd();
   return { plain: plain.end(), stored: stored.end() };
 }
 

@@ -7,7 +7,7 @@ import { type AfterCopy, release } from './release.ts';
 
 /**
  * One age file (age-encryption.org/v1) around the bytes of `plain`, for X25519 `recipients`. `age -d` reads it. Throws
- * KeyInvalid.
+ * KeyInvalid. `afterCopy` says whether the chunks of `plain` are this reader's to free.
  */
 export async function* encrypt(plain: Bytes, recipients: readonly string[], afterCopy: AfterCopy): Filter<void> {
   const { header, fileKey } = await makeHeader(recipients);
