@@ -1,18 +1,12 @@
 import type { Readable } from 'node:stream';
 import {
-  AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
@@ -21,11 +15,11 @@ import { createClient, type S3Config } from './client.ts';
 import { mayHeal, RequestDeadline, s3Fault, statusOf } from './errors.ts';
 
 // A part of 8 MiB gets through in this time at 70 KB/s; anything slower is as good as down.
-const uploadDeadlineMs = 120_000;
+export const uploadDeadlineMs = 120_000;
 const requestDeadlineMs = 30_000;
 
 /** Which write an object is from: with it a writer that lost an answer finds out whether it won. */
-const writerTag = 'backstay-writer';
+export const writerTag = 'backstay-writer';
 
 /**
  * Single requests to one bucket, each with a deadline and repeated while it may heal. All bodies are buffers, so that a
@@ -35,7 +29,7 @@ export class S3Requests {
   readonly bucket: string;
   readonly retry: Retry;
   readonly #clock: Clock;
-  readonly #client: S3Client;
+  readonly client: S3Client;
   readonly close: () => void;
   #bucketSeen = false;
 
@@ -43,7 +37,7 @@ export class S3Requests {
     const { client, close } = createClient(config);
     this.bucket = config.bucket;
     this.close = close;
-    this.#client = client;
+    this.client = client;
     this.#clock = clock;
     this.retry = new Retry({ clock, log, mayHeal });
   }
@@ -67,7 +61,7 @@ export class S3Requests {
         const condition = onlyIfAbsent ? { IfNoneMatch: '*' } : {};
         const input = { Bucket: this.bucket, Key: key, Body: body, Metadata: { [writerTag]: writer }, ...condition };
         try {
-          await this.#client.send(new PutObjectCommand(input), { abortSignal });
+          await this.client.send(new PutObjectCommand(input), { abortSignal });
           return 'created';
         } catch (thrown) {
           if (onlyIfAbsent && statusOf(thrown) === 412) return 'exists';
@@ -89,7 +83,7 @@ export class S3Requests {
       key,
       async (abortSignal) => {
         try {
-          const found = await this.#client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key }), {
+          const found = await this.client.send(new HeadObjectCommand({ Bucket: this.bucket, Key: key }), {
             abortSignal,
           });
           return { sizeBytes: found.ContentLength ?? 0, writer: found.Metadata?.[writerTag] };
@@ -114,7 +108,7 @@ export class S3Requests {
           ...(etag === undefined ? {} : { IfMatch: etag }),
         };
         const input = { Bucket: this.bucket, Key: key, ...conditions };
-        const answer = await this.#client.send(new GetObjectCommand(input), { abortSignal });
+        const answer = await this.client.send(new GetObjectCommand(input), { abortSignal });
         const beginsAt = Number(/^bytes ([0-9]+)-/.exec(answer.ContentRange ?? '')?.[1] ?? 0);
         return { body: answer.Body as Readable, beginsAt, lengthBytes: answer.ContentLength, etag: answer.ETag };
       },
@@ -136,7 +130,7 @@ export class S3Requests {
     return this.run(
       'ListObjectsV2',
       prefix,
-      (abortSignal) => this.#client.send(new ListObjectsV2Command(input), { abortSignal }),
+      (abortSignal) => this.client.send(new ListObjectsV2Command(input), { abortSignal }),
       { signal },
     );
   }
@@ -146,119 +140,10 @@ export class S3Requests {
     await this.run(
       'DeleteObject',
       key,
-      (abortSignal) => this.#client.send(new DeleteObjectCommand(input), { abortSignal }),
+      (abortSignal) => this.client.send(new DeleteObjectCommand(input), { abortSignal }),
       {
         signal,
       },
-    );
-  }
-
-  /** Begins a multipart upload. An upload of ours whose id was lost with an answer is aborted: it would be paid for ever. */
-  async beginUpload(key: string, writer: string, signal?: AbortSignal): Promise<string> {
-    const input = { Bucket: this.bucket, Key: key, Metadata: { [writerTag]: writer } };
-    let tries = 0;
-    const { UploadId } = await this.run(
-      'CreateMultipartUpload',
-      key,
-      (abortSignal) => {
-        tries += 1;
-        return this.#client.send(new CreateMultipartUploadCommand(input), { abortSignal });
-      },
-      { signal },
-    );
-    if (UploadId === undefined) throw s3Fault(this.where(key), new Error('the store gave no upload id'));
-    if (tries > 1) {
-      const { Uploads = [] } = await this.listUploadsPage(key, {}, signal);
-      const lost = Uploads.filter((other) => other.Key === key && other.UploadId !== UploadId);
-      for (const other of lost) await this.abortUpload(key, other.UploadId ?? '', signal);
-    }
-    return UploadId;
-  }
-
-  async uploadPart(
-    key: string,
-    uploadId: string,
-    partNumber: number,
-    body: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<CompletedPart> {
-    const input = { Bucket: this.bucket, Key: key, UploadId: uploadId, PartNumber: partNumber, Body: body };
-    const { ETag } = await this.run(
-      'UploadPart',
-      key,
-      (abortSignal) => this.#client.send(new UploadPartCommand(input), { abortSignal }),
-      { signal, deadlineMs: uploadDeadlineMs },
-    );
-    return { PartNumber: partNumber, ...(ETag === undefined ? {} : { ETag }) };
-  }
-
-  /** Makes the object of its parts; `exists` when the key is taken by another writer. */
-  async completeUpload(
-    key: string,
-    uploadId: string,
-    parts: CompletedPart[],
-    options: { writer: string; onlyIfAbsent: boolean; signal: AbortSignal },
-  ): Promise<'created' | 'exists'> {
-    const condition = options.onlyIfAbsent ? { IfNoneMatch: '*' } : {};
-    const input = {
-      Bucket: this.bucket,
-      Key: key,
-      UploadId: uploadId,
-      MultipartUpload: { Parts: parts },
-      ...condition,
-    };
-    return this.run(
-      'CompleteMultipartUpload',
-      key,
-      async (abortSignal) => {
-        try {
-          await this.#client.send(new CompleteMultipartUploadCommand(input), { abortSignal });
-          return 'created';
-        } catch (thrown) {
-          // Taken, or the upload is no longer there: both are also what a repeated request hears of its own success.
-          if (statusOf(thrown) !== 412 && statusOf(thrown) !== 404) throw thrown;
-          const found = await this.head(key, abortSignal);
-          if (found?.writer === options.writer) return 'created';
-          if (found !== undefined) return 'exists';
-          throw thrown;
-        }
-      },
-      { signal: options.signal, deadlineMs: uploadDeadlineMs },
-    );
-  }
-
-  async abortUpload(key: string, uploadId: string, signal?: AbortSignal): Promise<void> {
-    const input = { Bucket: this.bucket, Key: key, UploadId: uploadId };
-    await this.run(
-      'AbortMultipartUpload',
-      key,
-      async (abortSignal) => {
-        try {
-          await this.#client.send(new AbortMultipartUploadCommand(input), { abortSignal });
-        } catch (thrown) {
-          if (statusOf(thrown) !== 404) throw thrown;
-        }
-      },
-      { signal },
-    );
-  }
-
-  async listUploadsPage(
-    prefix: string,
-    after: { key?: string | undefined; uploadId?: string | undefined },
-    signal?: AbortSignal,
-  ) {
-    const input = {
-      Bucket: this.bucket,
-      Prefix: prefix,
-      ...(after.key === undefined ? {} : { KeyMarker: after.key }),
-      ...(after.uploadId === undefined ? {} : { UploadIdMarker: after.uploadId }),
-    };
-    return this.run(
-      'ListMultipartUploads',
-      prefix,
-      (abortSignal) => this.#client.send(new ListMultipartUploadsCommand(input), { abortSignal }),
-      { signal },
     );
   }
 
@@ -300,7 +185,7 @@ export class S3Requests {
   async #checkBucket(abortSignal: AbortSignal): Promise<void> {
     if (this.#bucketSeen) return;
     try {
-      await this.#client.send(new HeadBucketCommand({ Bucket: this.bucket }), { abortSignal });
+      await this.client.send(new HeadBucketCommand({ Bucket: this.bucket }), { abortSignal });
     } catch (thrown) {
       if (statusOf(thrown) !== 404) throw thrown;
       throw s3Fault(`s3://${this.bucket}`, Object.assign(new Error('no such bucket'), { name: 'NoSuchBucket' }));

@@ -8,6 +8,7 @@ import { decide, type Notes } from './claims.ts';
 import type { S3Config } from './client.ts';
 import { download } from './download.ts';
 import { statusOf } from './errors.ts';
+import { Multipart } from './multipart.ts';
 import { S3Requests } from './requests.ts';
 import { upload } from './upload.ts';
 
@@ -103,15 +104,16 @@ export class S3Store implements Store {
   async abortStaleUploads(prefix: string, olderThanMs: number, signal?: AbortSignal): Promise<number> {
     checkListPrefix(prefix);
     if (prefix === '') throw new Fault('Internal', 'stale uploads are only ever aborted below a prefix');
+    const multipart = new Multipart(this.#requests);
     let count = 0;
     let after: { key?: string | undefined; uploadId?: string | undefined } = {};
     for (let more = true; more; ) {
-      const page = await this.#requests.listUploadsPage(this.#root + prefix, after, signal);
+      const page = await multipart.listPage(this.#root + prefix, after, signal);
       for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
         if (Key === undefined || UploadId === undefined || Initiated === undefined) continue;
         // Some stores take the prefix for a hint only.
         if (!Key.startsWith(this.#root + prefix) || Initiated.getTime() >= olderThanMs) continue;
-        await this.#requests.abortUpload(Key, UploadId, signal);
+        await multipart.abort(Key, UploadId, signal);
         count += 1;
       }
       more = page.IsTruncated === true && page.NextKeyMarker !== undefined;

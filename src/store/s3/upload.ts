@@ -3,6 +3,7 @@ import type { CompletedPart } from '@aws-sdk/client-s3';
 import { Fault } from '../../base/fault.ts';
 import { abandon, cutIntoParts, nextPart, PartBuffers } from '../parts.ts';
 import { partsInFlight, type WriteOptions } from '../store.ts';
+import { Multipart } from './multipart.ts';
 import type { S3Requests } from './requests.ts';
 
 const mostParts = 10_000;
@@ -20,6 +21,7 @@ export async function upload(
 ): Promise<{ sizeBytes: number }> {
   const stop = new AbortController();
   const ends = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  const multipart = new Multipart(requests);
   const writer = randomUUID();
   const buffers = new PartBuffers();
   const parts = cutIntoParts(bytes, buffers);
@@ -29,7 +31,7 @@ export async function upload(
   let sizeBytes = 0;
 
   const send = async (id: string, partNumber: number, body: Uint8Array): Promise<void> => {
-    completed.push(await requests.uploadPart(key, id, partNumber, body, ends));
+    completed.push(await multipart.sendPart(key, id, partNumber, body, ends));
     sizeBytes += body.length;
     buffers.giveBack(body);
     onProgress?.(sizeBytes);
@@ -51,7 +53,7 @@ export async function upload(
       }
       if (count > mostParts)
         throw new Fault('Internal', `an object needs more than ${mostParts} parts`, { where: key });
-      uploadId ??= await requests.beginUpload(key, writer, ends);
+      uploadId ??= await multipart.begin(key, writer, ends);
       const sending: Promise<void> = send(uploadId, count, part.body)
         .catch((thrown: unknown) => stop.abort(thrown))
         .finally(() => inFlight.delete(sending));
@@ -61,14 +63,14 @@ export async function upload(
     ends.throwIfAborted();
     completed.sort((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0));
     const options = { writer, onlyIfAbsent, signal: ends };
-    checkCreated(await requests.completeUpload(key, uploadId ?? '', completed, options), requests.where(key));
+    checkCreated(await multipart.complete(key, uploadId ?? '', completed, options), requests.where(key));
     return { sizeBytes };
   } catch (thrown) {
     abandon(parts);
     stop.abort(thrown);
     await Promise.all(inFlight);
     // Best effort: what stays behind is found later by abortStaleUploads.
-    if (uploadId !== undefined) await requests.abortUpload(key, uploadId).catch(() => undefined);
+    if (uploadId !== undefined) await multipart.abort(key, uploadId).catch(() => undefined);
     throw thrown;
   }
 }

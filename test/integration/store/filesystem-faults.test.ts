@@ -12,13 +12,14 @@ import {
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/base/clock.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import { partBytes, type Store } from '../../../src/store/store.ts';
 import { chunked, whole } from './conformance.ts';
 
-const child = join(import.meta.dirname, 'store-child.ts');
+const child = fileURLToPath(new URL('./store-child.ts', import.meta.url));
 const isRoot = process.getuid?.() === 0;
 
 describe('a directory on a bad day', () => {
