@@ -124,7 +124,7 @@ export function endInspection(
   }
   const why =
     end.kind === 'failed' ? end.failure : failureOf('AgentLost', 'the look into the store ended without an answer');
-  if (inspection.number < inspectionsMax && isTransient(why)) {
+  if (inspection.number < inspectionsMax && inspection.stopping === undefined && isTransient(why)) {
     return {
       outcome: after(
         timings.inspectAgainMs * inspection.number,
@@ -156,7 +156,9 @@ function failAttempt(
   nowMs: number,
   timings: Timings,
 ): ReconcileResult {
-  if (attempt.number >= attemptsMax || !isTransient(failure)) return fail(state, attempt, failure, nowMs);
+  // One that was stopped at a deadline had its time, whatever it waited for.
+  const isOnce = attempt.number >= attemptsMax || attempt.stopping !== undefined;
+  if (isOnce || !isTransient(failure)) return fail(state, attempt, failure, nowMs);
   const {
     currentTask: _over,
     progress: _old,
