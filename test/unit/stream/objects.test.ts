@@ -62,7 +62,7 @@ describe('a stream cut into objects', () => {
     await fc.assert(
       fc.asyncProperty(
         anyChoice,
-        fc.nat({ max: 400_000 }),
+        fc.nat({ max: 200_000 }),
         fc.integer({ min: 1, max: 100_000 }),
         fc.integer({ min: 100, max: 100_000 }),
         async (choice, bytes, writeChunk, readChunk) => {
@@ -73,13 +73,13 @@ describe('a stream cut into objects', () => {
           expect(outcome.bytes.equals(content)).toBe(true);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 
   it.each(choices)('is many objects, each complete in itself: %o', async (choice) => {
-    const content = rows(26 * mib);
-    const objectBytes = choice.algorithm === 'None' ? 9 * mib : 3 * mib;
+    const content = rows(18 * mib);
+    const objectBytes = choice.algorithm === 'None' ? 8 * mib : 2.8 * mib;
     const objects = await write(bytesOf(content, 300_000), writing(choice, objectBytes));
     expect(objects.length).toBeGreaterThan(2);
     let at = 0;
@@ -143,7 +143,7 @@ describe('a damaged object', () => {
           expect(outcome.bytes.equals(content.subarray(0, outcome.bytes.length))).toBe(true);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
