@@ -1,25 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { takeDownOneMachine } from './down.ts';
 import { kubernetesPrograms } from './go-programs.ts';
 import { bringUpKind, kindKubeconfig, takeDownKind, whyNoKind } from './kind.ts';
+import { kubectl } from './kubectl.ts';
 import { files } from './layout.ts';
 import { withLock } from './lock.ts';
 import { bringUpOneMachine, oneMachineState } from './one-machine.ts';
 import { cacheDir, settledFile } from './paths.ts';
-import { run } from './run.ts';
+import { type SettledCluster, settledCluster } from './settled.ts';
 import { type Tell, timed } from './story.ts';
 import { Unavailable } from './unavailable.ts';
 import { whyNoOneMachineCluster } from './why-not-here.ts';
 
-/** A cluster that the tests and demos may use, and where it came from. */
-export interface SettledCluster {
-  way: 'named by the user' | 'kind' | 'one machine';
-  kubeconfigPath: string;
-  /** Only for a kubeconfig named by the user; left out: its current context. */
-  context?: string;
-}
+export type { SettledCluster };
 
 export interface UpOptions {
   /** A kubeconfig of a cluster that is there already: nothing but this one is then used or touched. */
@@ -54,11 +49,6 @@ export function takeDownCluster(tell: Tell): Promise<void> {
   });
 }
 
-/** The cluster that the last `up` settled on; undefined before it and after `down`. */
-export function settledCluster(): SettledCluster | undefined {
-  return existsSync(settledFile) ? (JSON.parse(readFileSync(settledFile, 'utf8')) as SettledCluster) : undefined;
-}
-
 /** One line on the cluster, and whether it can be used now. */
 export async function clusterStatus(): Promise<{ usable: boolean; line: string }> {
   const settled = settledCluster();
@@ -88,10 +78,14 @@ async function settle({ kubeconfig, context, tell }: UpOptions): Promise<Settled
 
 async function named(kubeconfigPath: string, context: string | undefined, tell: Tell): Promise<SettledCluster> {
   if (!existsSync(kubeconfigPath)) throw new Error(`there is no file ${kubeconfigPath}`);
-  const kubectl = join(await kubernetesPrograms(tell, ['kubectl']), 'kubectl');
-  const which = ['--kubeconfig', kubeconfigPath, ...(context === undefined ? [] : ['--context', context])];
+  const cluster: SettledCluster = {
+    way: 'named by the user',
+    kubeconfigPath,
+    ...(context === undefined ? {} : { context }),
+  };
+  await kubernetesPrograms(tell, ['kubectl']);
   await timed(tell, `the cluster of ${kubeconfigPath} answers`, () =>
-    run(kubectl, [...which, 'get', '--raw', '/readyz']),
+    kubectl(['get', '--raw', '/readyz'], { cluster, timeoutMs: 30_000 }),
   );
-  return { way: 'named by the user', kubeconfigPath, ...(context === undefined ? {} : { context }) };
+  return cluster;
 }

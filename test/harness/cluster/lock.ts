@@ -1,33 +1,31 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { startTimeOf } from './processes.ts';
+import { createServer, type Server } from 'node:net';
+import { digestOfText } from './digest.ts';
 import { waitFor } from './wait.ts';
 
 /**
- * Runs `work` while no other process holds the same lock file: two test workers must not build the same program at once.
- * A lock whose owner died (pid and start time) is taken over.
+ * Runs `work` while no other process of this machine holds a lock of the same name: two test workers must not build the
+ * same program at once. The lock is a socket in Linux' abstract namespace: the kernel gives it to one process only, and
+ * frees it when that process dies, however it dies. Nothing stale can lie about.
  */
-export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(dirname(file), { recursive: true });
-  await waitFor(`the lock ${file}`, () => take(file), { timeoutMs: 30 * 60_000, intervalMs: 200 });
+export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const held = await waitFor(`the lock ${name}`, () => take(`\0backstay-${digestOfText(name)}`), {
+    timeoutMs: 40 * 60_000,
+    intervalMs: 200,
+  });
   try {
     return await work();
   } finally {
-    await rm(file, { force: true });
+    await new Promise((resolve) => held.close(resolve));
   }
 }
 
-async function take(file: string): Promise<boolean> {
-  try {
-    const handle = await open(file, 'wx');
-    await handle.writeFile(`${process.pid} ${startTimeOf(process.pid)}`);
-    await handle.close();
-    return true;
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-  }
-  const [pid, startTime] = (await readFile(file, 'utf8')).split(' ');
-  // An empty file is a lock whose owner is just writing its name.
-  if (pid && startTime && startTimeOf(Number(pid)) !== startTime) await rm(file, { force: true });
-  return false;
+function take(socket: string): Promise<Server | false> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (thrown: NodeJS.ErrnoException) => {
+      if (thrown.code === 'EADDRINUSE') resolve(false);
+      else reject(thrown);
+    });
+    server.listen(socket, () => resolve(server));
+  });
 }

@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { kubectlApply } from './kubectl.ts';
+import { kubectl, kubectlApply } from './kubectl.ts';
 import { files } from './layout.ts';
 
 /** The default storage class. Nothing provisions it: a claim binds to one of the volumes that lie ready. */
@@ -26,6 +26,20 @@ export function storageObjects(): object[] {
     volume(`ready-${String(index + 1).padStart(2, '0')}`, readySizeGi),
   );
   return [storageClass, ...volumes];
+}
+
+/** Makes the volumes whose claims are gone ready for the next ones, empty; a long-lived cluster would run out of them. */
+export async function recycleVolumes(): Promise<void> {
+  const list = JSON.parse(await kubectl(['get', 'persistentvolumes', '-o', 'json'])) as {
+    items: { metadata: { name: string }; status?: { phase?: string } }[];
+  };
+  const released = list.items
+    .filter(({ metadata, status }) => status?.phase === 'Released' && metadata.name.startsWith('ready-'))
+    .map(({ metadata }) => metadata.name);
+  if (released.length === 0) return;
+  await kubectl(['delete', 'persistentvolume', ...released]);
+  for (const name of released) rmSync(join(files.volumes, name), { recursive: true, force: true });
+  await kubectlApply(released.map((name) => volume(name, readySizeGi)));
 }
 
 function volume(name: string, sizeGi: number): object {
