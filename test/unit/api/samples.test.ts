@@ -83,7 +83,11 @@ describe('where Backstay runs decides what some fields mean', () => {
 
   it('Kubernetes needs the image of the tools, standalone refuses it', () => {
     const { target, ...rest } = specOf('backup-policy-smallest').spec as never as Record<string, object>;
-    const bare = parseSpec('BackupPolicy', { ...rest, toolImages: undefined, target: { ...target, service: undefined, host: 'a' } });
+    const bare = parseSpec('BackupPolicy', {
+      ...rest,
+      toolImages: undefined,
+      target: { ...target, service: undefined, host: 'a' },
+    });
     expect(() => checkMode('BackupPolicy', bare, 'kubernetes')).toThrow('spec.toolImages.dump is missing');
     const imaged = { ...bare, toolImages: { dump: 'postgres:18' } };
     expect(() => checkMode('BackupPolicy', imaged, 'standalone')).toThrow('spec.toolImages has no meaning');
