@@ -8,6 +8,7 @@ import { parseDocument } from 'yaml';
 import { drawPortrait } from '../test/harness/portrait.ts';
 import { startPostgres } from '../test/harness/postgres.ts';
 import { newestPostgres } from '../test/harness/postgres-programs.ts';
+import { backupRole, makeShop } from '../test/harness/shop.ts';
 import { Standalone } from '../test/harness/standalone.ts';
 import { Story } from './story.ts';
 
@@ -30,9 +31,7 @@ async function tell(): Promise<void> {
     newestPostgres();
     const started = await startPostgres();
     cleanUp.push(() => started.stop());
-    await started.query('CREATE DATABASE shop');
-    await started.query(readFileSync(join(root, 'test/fixtures/shop.sql'), 'utf8'), { database: 'shop' });
-    await started.query(readFileSync(join(root, 'test/fixtures/backup-role.sql'), 'utf8'), { database: 'shop' });
+    await makeShop((sql, database) => started.query(sql, database === undefined ? {} : { database }));
     story.say(
       `  PostgreSQL on port ${started.port}: customers, orders with a foreign key, a routine, a trigger, a view`,
     );
@@ -59,8 +58,8 @@ async function tell(): Promise<void> {
     'Start Backstay on this machine, with an encryption key and the secrets as files',
     async () => {
       const { stdout: identity } = await standalone.command(['keys', 'generate']);
-      standalone.setSecret('shop-key', { identity });
-      standalone.setSecret('shop-backup', { username: 'backstay_backup', password: 'backup-password' });
+      standalone.setSecret('shop-identity', { identity });
+      standalone.setSecret('shop-backup', backupRole);
       standalone.setSecret('shop-admin', { username: server.username, password: server.password });
       await standalone.start();
     },
@@ -92,7 +91,7 @@ async function tell(): Promise<void> {
 
   await story.chapter('restore', 'Apply examples/standalone/restore.yaml', async () => {
     await standalone.apply(example('restore.yaml'));
-    const ended = await standalone.waitForEnd('RestoreRequest', 'shop-restore');
+    const ended = await standalone.waitForEnd('RestoreRequest', 'shop-back');
     const { phase, failure: why, result } = ended.status;
     if (phase !== 'Succeeded') throw new Error(`the restore failed: ${why?.reason}: ${why?.message}`);
     story.say(`  ${run} is back: ${result?.rowCount} rows counted, every foreign key joined`);
@@ -110,7 +109,7 @@ async function tell(): Promise<void> {
     if (document.hasIn(['spec', 'stores'])) {
       const directory = join(backups, 'shop');
       mkdirSync(directory, { recursive: true });
-      const key = readFileSync(join(standalone.home, 'secrets/default/shop-key/identity'), 'utf8');
+      const key = readFileSync(join(standalone.home, 'secrets/default/shop-identity/identity'), 'utf8');
       document.setIn(['spec', 'stores', 0, 'filesystem', 'path'], directory);
       document.setIn(['spec', 'encryption', 'age', 'recipients'], [/age1[0-9a-z]+/.exec(key)?.[0]]);
     }

@@ -2,7 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { admit } from '../../src/api/admit.ts';
+import { systemClock } from '../../src/base/clock.ts';
+import { createLogger } from '../../src/base/log.ts';
 import type { Kind, Resource } from '../../src/cluster/resource.ts';
+import { type Home, openHome } from '../../src/cluster/standalone/home.ts';
+import { createObjects, type StandaloneObjects } from '../../src/cluster/standalone/objects.ts';
 
 const repository = new URL('../..', import.meta.url).pathname;
 const main = join(repository, 'src', 'main.ts');
@@ -20,6 +25,7 @@ export class Standalone {
   #child: ChildProcess | undefined;
   #log = '';
   #watchers = new Set<() => void>();
+  #opened: Promise<{ home: Home; objects: StandaloneObjects }> | undefined;
 
   constructor(tools: string) {
     this.home = mkdtempSync(join(tmpdir(), 'backstay-home-'));
@@ -119,18 +125,26 @@ export class Standalone {
     for (const [key, value] of Object.entries(keys)) writeFileSync(join(directory, key), value, { mode: 0o600 });
   }
 
+  /** The home as another process of the same machine sees it; a command line for every look would be slow. */
+  async objects(): Promise<StandaloneObjects> {
+    this.#opened ??= openHome(this.home, systemClock).then((home) => ({
+      home,
+      objects: createObjects({ home, admit, clock: systemClock, log: createLogger('silent', process.stderr) }),
+    }));
+    return (await this.#opened).objects;
+  }
+
   /** The object as it lies in the home, or undefined. */
   async get<Status = Record<string, unknown>>(
     kind: Kind,
     name: string,
   ): Promise<Resource<unknown, Status> | undefined> {
-    const { code, stdout } = await this.command(['get', kind, name, '-o', 'json']);
-    return code === 0 ? (JSON.parse(stdout) as Resource<unknown, Status>) : undefined;
+    const object = await (await this.objects()).get(kind, { namespace: 'default', name });
+    return object as Resource<unknown, Status> | undefined;
   }
 
   async list(kind: Kind): Promise<Resource[]> {
-    const { stdout } = await this.command(['get', kind, '-o', 'json']);
-    return (JSON.parse(stdout) as { items: Resource[] }).items;
+    return (await this.objects()).list(kind);
   }
 
   /** Waits until a run or a request has ended, and answers it. */
@@ -175,6 +189,7 @@ export class Standalone {
         // It ended between the look and the kill.
       }
     }
+    (await this.#opened)?.home.close();
     rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }

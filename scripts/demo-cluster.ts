@@ -1,0 +1,125 @@
+// `npm run demo:cluster`: the same story on a real Kubernetes node. The operator runs in the cluster from the project's
+// Dockerfile; backup and restore are Jobs. `--kubeconfig FILE` uses a cluster of yours, `--keep` leaves it all running.
+import { parseArgs } from 'node:util';
+import { generateIdentity } from '../src/stream/identity.ts';
+import { bringUpCluster } from '../test/harness/cluster/cluster.ts';
+import { Unavailable } from '../test/harness/cluster/unavailable.ts';
+import { installOperator, Playground, readManifests } from '../test/harness/kubernetes-shop.ts';
+import { drawPortrait } from '../test/harness/portrait.ts';
+import { makeShop } from '../test/harness/shop.ts';
+import { Story } from './story.ts';
+
+const { values } = parseArgs({
+  options: {
+    report: { type: 'string' },
+    kubeconfig: { type: 'string' },
+    context: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+const story = new Story('kubernetes');
+let playground: Playground | undefined;
+let failure: unknown;
+try {
+  await tell();
+} catch (thrown) {
+  failure = thrown;
+} finally {
+  if (!values.keep) await playground?.stop();
+}
+process.exitCode = story.end(values.report, failure);
+if (failure instanceof Unavailable && process.env['CI'] !== 'true') process.exitCode = 3;
+
+async function tell(): Promise<void> {
+  const { kubeconfig, context } = values;
+  const cluster = await story.chapter('cluster', 'Bring up a cluster', () =>
+    bringUpCluster({
+      tell: (line) => story.say(`  ${line}`),
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(context === undefined ? {} : { context }),
+    }),
+  );
+  story.report.versions['cluster'] = cluster.way;
+  await story.chapter('operator', 'Apply crds/ and examples/kubernetes/operator.yaml', () => installOperator(cluster));
+
+  const shop = new Playground(cluster, 'backstay-demo');
+  playground = shop;
+  const before = await story.chapter(
+    'server',
+    'Start PostgreSQL and S3 as pods, fill a shop, draw its portrait',
+    async () => {
+      await shop.stop();
+      await shop.start();
+      await makeShop((sql, database) => shop.query(sql, database));
+      return drawPortrait(shop.connection('shop'));
+    },
+  );
+  story.report.versions['server'] = before.version;
+
+  const run = await story.chapter(
+    'backup',
+    'Apply examples/kubernetes/policy.yaml; its schedule makes the first backup',
+    async () => {
+      const identity = await generateIdentity();
+      await shop.apply([
+        {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { name: 'shop-identity' },
+          stringData: { identity: identity.reveal() },
+        },
+        ...readManifests('examples/kubernetes/policy.yaml').map((policy) => encryptFor(policy, identity.recipient)),
+      ]);
+      const name = await firstRun(shop);
+      story.say(`  the schedule made the run ${name}`);
+      const { phase, failure: why, set } = (await shop.waitForEnd('BackupRun', name)).status;
+      if (phase !== 'Succeeded' || set === undefined)
+        throw new Error(`the backup failed: ${why?.reason}: ${why?.message}`);
+      story.report.bytes = { plain: set.plainBytes, stored: set.storedBytes };
+      story.report.versions['tool'] = set.toolVersion;
+      story.say(`  ${set.plainBytes} bytes dumped by a Job, ${set.storedBytes} bytes in S3, compressed and encrypted`);
+      return name;
+    },
+  );
+
+  await story.chapter('disaster', 'DROP DATABASE shop', async () => {
+    await shop.query('DROP DATABASE shop WITH (FORCE)');
+    await shop.query('CREATE DATABASE shop TEMPLATE template0');
+    story.say('  gone; an empty database of that name is all there is');
+  });
+
+  await story.chapter('restore', 'Apply examples/kubernetes/restore.yaml', async () => {
+    const manifests = readManifests('examples/kubernetes/restore.yaml');
+    await shop.apply(manifests);
+    const {
+      phase,
+      failure: why,
+      result,
+    } = (await shop.waitForEnd('RestoreRequest', manifests[0]?.metadata.name ?? '')).status;
+    if (phase !== 'Succeeded') throw new Error(`the restore failed: ${why?.reason}: ${why?.message}`);
+    story.say(`  ${run} is back: ${result?.rowCount} rows counted, every foreign key joined`);
+  });
+
+  await story.chapter('compare', 'Compare with the portrait', async () =>
+    story.judge(before, await drawPortrait(shop.connection('shop'))),
+  );
+  story.say(
+    `\n  kubectl --kubeconfig ${cluster.kubeconfigPath} is the way in; npm run cluster -- down ends the cluster`,
+  );
+}
+
+/** The example as it is, with the public key of this demo put in. */
+function encryptFor(policy: ReturnType<typeof readManifests>[number], recipient: string): typeof policy {
+  const spec = policy['spec'] as { encryption: { age: object } };
+  return { ...policy, spec: { ...spec, encryption: { age: { ...spec.encryption.age, recipients: [recipient] } } } };
+}
+
+async function firstRun(shop: Playground): Promise<string> {
+  const untilMs = Date.now() + 90_000;
+  while (Date.now() < untilMs) {
+    const [first] = await shop.list('BackupRun');
+    if (first !== undefined) return first.metadata.name;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  throw new Error('the schedule made no run');
+}
