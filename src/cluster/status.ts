@@ -46,7 +46,7 @@ export async function writeStatus(
   const conditions = mergeConditions(drafts, existing, object.metadata.generation, timestamp(clock.nowMs()));
   const fields = result.status ?? withoutOurs(object.status);
   const status = plainJson({ ...fields, observedGeneration: object.metadata.generation, conditions });
-  if (isDeepStrictEqual(status, object.status)) return { verdict: 'unchanged' };
+  if (isDeepStrictEqual(status, plainJson(object.status ?? {}))) return { verdict: 'unchanged' };
   try {
     const written = await objects.replaceStatus(object, status);
     for (const event of transitions(result.outcome, existing, conditions)) await objects.recordEvent(written, event);
