@@ -79,7 +79,7 @@ describe('a stream cut into objects', () => {
 
   it.each(choices)('is many objects, each complete in itself: %o', async (choice) => {
     const content = rows(18 * mib);
-    const objectBytes = choice.algorithm === 'None' ? 8 * mib : 2.8 * mib;
+    const objectBytes = choice.algorithm === 'None' ? 8 * mib : 1.7 * mib;
     const objects = await write(bytesOf(content, 300_000), writing(choice, objectBytes));
     expect(objects.length).toBeGreaterThan(2);
     let at = 0;
