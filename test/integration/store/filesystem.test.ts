@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { systemClock } from '../../../src/base/clock.ts';
 import { openStore } from '../../../src/store/open-store.ts';
-import { describeConformance } from './conformance.ts';
+import { describeConformance, seedFiles } from './conformance.ts';
 
 describeConformance('a directory', async () => {
   const path = await mkdtemp(join(tmpdir(), 'backstay-store-'));
@@ -11,6 +11,7 @@ describeConformance('a directory', async () => {
     store: openStore({ kind: 'filesystem', name: 'near', path }, { clock: systemClock }),
     unfinished: async () =>
       (await readdir(path, { recursive: true })).filter((file) => basename(file).startsWith('.backstay-tmp-')),
+    seed: (keys) => seedFiles(path, keys),
     stop: () => rm(path, { recursive: true, force: true }),
   };
 });

@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import { startS3FaultProxy } from '../../harness/s3-fault-proxy.ts';
 import { startS3Server } from '../../harness/versitygw.ts';
-import { describeConformance, unfinishedUploads } from './conformance.ts';
+import { describeConformance, seedFiles, unfinishedUploads } from './conformance.ts';
 
 describeConformance('S3', async () => {
   const server = await startS3Server();
@@ -14,6 +14,7 @@ describeConformance('S3', async () => {
   return {
     store,
     unfinished: () => unfinishedUploads(server, 'bucket'),
+    seed: (keys) => seedFiles(join(server.dataDir, 'bucket', 'prod/shop ünit'), keys),
     stop: async () => {
       await store.close();
       await server.stop();
@@ -37,6 +38,7 @@ describeConformance('an S3 without conditional writes', async () => {
   return {
     store,
     unfinished: () => unfinishedUploads(server, 'bucket'),
+    seed: (keys) => seedFiles(join(server.dataDir, 'bucket'), keys),
     stop: async () => {
       await store.close();
       await proxy.stop();
