@@ -31,7 +31,14 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   runOperator,
   runAgent: async ({ root }) => {
     const { runAgent } = await import('./agent/agent.ts');
-    return runAgent({ root, clock, log: createLogger('info', process.stderr), signal: stopSignal() });
+    return runAgent({
+      root,
+      version,
+      clock,
+      log: createLogger('info', process.stderr),
+      signal: stopSignal(),
+      parentPid: () => process.ppid,
+    });
   },
 });
 

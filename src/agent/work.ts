@@ -31,6 +31,7 @@ export class Work {
   readonly #lost = new AbortController();
   #control: number;
   #attached = false;
+  #closed = false;
   #stepCount = 0;
   #stopWatch = (): void => {};
 
@@ -74,14 +75,15 @@ export class Work {
   /** A fresh directory with FIFOs for one step, not begun. */
   async prepareStep(line: string, hasInput: boolean): Promise<{ id: number; dir: string }> {
     this.#stepCount += 1;
-    const dir = join(this.#dir, `step-${this.#stepCount}`);
+    const id = this.#stepCount;
+    const dir = join(this.#dir, `step-${id}`);
     await mkdir(dir);
     // 2: the group is handed on to what the tool makes in it. The mode of mkdir would be cut by the umask.
     await chmod(dir, 0o2770);
     await makeFifos(join(dir, 'out'), ...(hasInput ? [join(dir, 'in')] : []));
     await writeFile(join(dir, 'cmd'), line);
     await chmod(join(dir, 'cmd'), 0o660);
-    return { id: this.#stepCount, dir };
+    return { id, dir };
   }
 
   /** Returns when the loop has begun the step. Throws ToolLost when it does not. */
@@ -107,13 +109,13 @@ export class Work {
     }
   }
 
-  /** Ends the loop's input: it kills what still runs. Removes FIFOs and steps. */
+  /** Ends the loop's input: it kills what still runs, which it finds by the steps' directories. Idempotent. */
   async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#stopWatch();
     closeSync(this.#control);
     await rm(join(this.#dir, 'control'), { force: true });
-    for (let id = 1; id <= this.#stepCount; id += 1)
-      await rm(join(this.#dir, `step-${id}`), { recursive: true, force: true });
   }
 
   // While the agent itself is a reader of the FIFO, writing never fails. Once the loop reads, it lets go of that end.
@@ -129,7 +131,7 @@ export class Work {
     this.#stopWatch = this.clock.after(
       this.times.watchMs,
       () => {
-        void this.#look().finally(() => this.#watch());
+        void this.#look().finally(() => !this.#closed && this.#watch());
       },
       { holdsProcess: false },
     );
@@ -137,6 +139,7 @@ export class Work {
 
   async #look(): Promise<void> {
     const boot = await readBoot(this.#dir);
+    if (this.#closed) return;
     if (boot !== this.boot) this.#loseTool('the tool container was restarted');
     // An empty line means nothing to the loop, but it cannot be written when nobody reads.
     else if (this.#attached) this.tell('');

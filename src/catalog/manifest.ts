@@ -42,7 +42,14 @@ const manifest = z
     encryption: z.object({ format: z.literal('age'), recipients: z.array(z.string()).min(1) }).nullable(),
     objects: z.array(z.object({ part: z.string(), ...packed })).min(1),
     details: z.object(packed),
-    totals: z.object({ objectCount: sizeBytes, plainBytes: sizeBytes, storedBytes: sizeBytes }),
+    totals: z.object({
+      objectCount: sizeBytes,
+      plainBytes: sizeBytes,
+      storedBytes: sizeBytes,
+      /** Sums only: which table has how many rows is in the details. */
+      tableCount: sizeBytes,
+      rowCount: sizeBytes,
+    }),
     /** Which tools made it, by name: `pg_dump: 18.6`. */
     tools: z.record(z.string(), z.string()),
     agentVersion: z.string(),

@@ -48,6 +48,9 @@ export interface Server {
 export interface Dump {
   /** The tool's stream. It throws ToolFailed or ToolLost instead of ending when the tool did not succeed. */
   bytes: Bytes;
+  /** The tool's name, for the manifest, and the ending that says what the stream is: `pg_dump`, `pgdump`. */
+  readonly tool: string;
+  readonly extension: string;
   /** Settles once `bytes` has ended well; rejects with what `bytes` threw. */
   result: Promise<DumpResult>;
   close(): Promise<void>;

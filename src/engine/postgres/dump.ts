@@ -50,7 +50,7 @@ export async function beginDump(
         reject(new Error('the dump was left before its end'));
       }
     }
-    return { bytes: stream(), result, close: () => connection.close() };
+    return { tool: 'pg_dump', extension: 'pgdump', bytes: stream(), result, close: () => connection.close() };
   } catch (thrown) {
     await connection.close();
     throw thrown;
