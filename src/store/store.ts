@@ -1,8 +1,8 @@
 /**
  * A place for bytes. Every driver keeps the whole of this contract; `conformance` in the tests checks it on each.
  *
- * Keys are relative, `/`-separated, no segment empty or beginning with a dot; a driver refuses any other with `Internal` (only our
- * own code makes keys). Errors are `Fault`s with reasons Store*; whether an error may heal is the reason's `retry`.
+ * Keys are relative, `/`-separated, no segment empty or beginning with a dot; a driver refuses any other with `Internal`
+ * (only our own code makes keys). Errors are `Fault`s with reasons Store*; whether an error may heal is the reason's `retry`.
  * Nothing here ever overwrites: an object that exists is never changed. A reader sees an object whole or not at all.
  */
 export interface Store {
@@ -34,7 +34,10 @@ export interface Store {
   /** The size, or undefined when no object has the key. */
   stat(key: string, signal?: AbortSignal): Promise<{ sizeBytes: number } | undefined>;
 
-  /** All objects whose key begins with `prefix` (which ends in `/` or is empty), in key order, paged inside. Lists what was written before the call, always. */
+  /**
+   * All objects whose key begins with `prefix` (which ends in `/` or is empty), in key order, paged inside. Lists what was
+   * written before the call, always.
+   */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
 
   /**

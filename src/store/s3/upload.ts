@@ -10,8 +10,8 @@ const mostParts = 10_000;
 
 /**
  * Sends a stream as one object: a single PUT when it fits into one part, a multipart upload otherwise. At most
- * `partsInFlight` parts exist at a time, the one being filled included. Whatever fails ends the upload, waits for the
- * requests under way (a part that arrives after the abort would stay, and be paid for) and aborts it in the store.
+ * `partsInFlight` parts exist at a time, the one being filled included. Whatever fails cuts the requests under way, so
+ * that no part arrives after the abort (it would stay, and be paid for), and aborts the upload in the store.
  */
 export async function upload(
   requests: S3Requests,

@@ -153,12 +153,26 @@ describe('S3 on a bad day', () => {
     expect(await store.create(at, Buffer.from('mine'))).toBe('exists');
   });
 
-  it('an upload whose last answer was lost is found done', async () => {
-    proxy.rule = firstOf(1, isComplete, { kind: 'lose-answer' });
+  // What a store says to a repeated request differs: done again, no such upload, or the key is taken.
+  it.each([undefined, 404, 412])('an upload whose last answer was lost is found done (then: %s)', async (status) => {
+    let completes = 0;
+    proxy.rule = (seen) => {
+      if (!isComplete(seen)) return undefined;
+      completes += 1;
+      if (completes === 1) return { kind: 'lose-answer' };
+      return status === undefined ? undefined : { kind: 'answer', status, code: 'OnRequest' };
+    };
     const at = key();
     const content = randomBytes(2 * partBytes);
     expect(await store.write(at, chunked(content, 1 << 20))).toEqual({ sizeBytes: content.length });
     expect((await whole(store, at)).equals(content)).toBe(true);
+  });
+
+  it('an upload that the store has forgotten fails, and is not taken for done', async () => {
+    proxy.rule = (seen) => (isComplete(seen) ? { kind: 'answer', status: 404, code: 'NoSuchUpload' } : undefined);
+    await expect(store.write(key(), chunked(randomBytes(2 * partBytes), 1 << 20))).rejects.toMatchObject({
+      reason: 'StoreFailed',
+    });
   });
 
   it('an upload goes on when the server is killed and comes back', async () => {
