@@ -44,9 +44,12 @@ export function decide(
     if (dueMs === undefined) return before ?? { name: schedule.name, lastTick: timestamp(nowMs) };
     const tick = timestamp(dueMs);
     const lastTick = ticks.dueMs === undefined ? timestamp(nowMs) : tick;
+    const run = runName(name, schedule.name, dueMs);
+    // Made before a kill: the tick has its run, and must not be called skipped because of it.
+    if (runs.some((one) => one.name === run)) return { ...before, name: schedule.name, lastTick };
     const skipped = whySkipped(spec, schedule, runs);
     if (skipped !== undefined) return { name: schedule.name, lastTick, lastSkipped: { tick, message: skipped } };
-    create.push({ schedule, name: runName(name, schedule.name, dueMs), tick });
+    create.push({ schedule, name: run, tick });
     return { ...before, name: schedule.name, lastTick };
   });
   const soonestMs = nextMs.length === 0 ? undefined : Math.min(...nextMs);

@@ -68,6 +68,17 @@ describe('a run that goes well', () => {
     expect(world.read('BackupRun', 'now')).toEqual(over);
   });
 
+  it('does so although its policy was deleted meanwhile', async () => {
+    const world = await running();
+    world.stored.delete('BackupPolicy/shop');
+    await world.clock.advance(5_000);
+    await settle(world);
+    expect(statusOf(world).phase).toBe('Running');
+    world.end('now-1', backedUp());
+    await settle(world);
+    expect(statusOf(world).phase).toBe('Succeeded');
+  });
+
   it('asks for the task that the policy describes', async () => {
     const world = await running();
     const spec = world.tasks.get('now-1')?.spec;
@@ -302,6 +313,13 @@ describe('a run that cannot begin', () => {
     await settle(world);
     await settle(world, 'second');
     expect(world.started).toEqual(['now-1', 'second-1']);
+  });
+
+  it('waits for a younger one that has begun already', async () => {
+    const world = await running();
+    world.create('BackupRun', 'older', runSpec, { creationTimestamp: '2026-03-01T11:00:00Z' });
+    expect(await settle(world, 'older')).toMatchObject({ kind: 'after', reason: 'Pending' });
+    expect(world.started).toEqual(['now-1']);
   });
 
   it('two runs that are looked at in turns never both go first', async () => {

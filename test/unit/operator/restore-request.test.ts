@@ -27,6 +27,7 @@ function prepared(spec: object = requestSpec, policy: object = policySpec): Worl
   addRun(world, 'old', { phase: 'Succeeded', set: setOf('uid-old', '2026-02-27T02:00:00Z', 'aa') });
   addRun(world, 'newest', { phase: 'Succeeded', set: setOf('uid-newest', '2026-02-28T02:00:00Z', 'bb') });
   addRun(world, 'broken', { phase: 'Failed', failure: { reason: 'StoreFull', message: 'm', hint: 'h' } });
+  addRun(world, 'odd', { phase: 'Failed', set: setOf('uid-odd', '2026-02-28T03:00:00Z', 'dd') });
   addRun(world, 'open', { phase: 'Running' });
   world.create('RestoreRequest', 'back', spec);
   return world;
@@ -105,6 +106,7 @@ describe('a restore', () => {
 describe('nothing is asked for', () => {
   it.each([
     ['a run that failed', { runName: 'broken' }, 'BackupMissing'],
+    ['a run that failed although it tells of a set', { runName: 'odd' }, 'BackupMissing'],
     ['a policy without a backup', { policyName: 'other' }, 'BackupMissing'],
   ])('when it names %s', async (_what, source, reason) => {
     const world = prepared({ ...requestSpec, source });
@@ -141,6 +143,10 @@ describe('a restore that goes wrong', () => {
       started: ['back-restore'],
       phase: 'Failed',
       failure: { reason, hint: 'Mend it.' },
+      conditions: [
+        { type: 'Ready', status: 'False', reason },
+        { type: 'Stalled', status: 'True', reason },
+      ],
     });
   });
 

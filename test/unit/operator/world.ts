@@ -1,6 +1,10 @@
+import { expect } from '@jest/globals';
 import { pino } from 'pino';
+import { backupPolicyStatus } from '../../../src/api/backup-policy.ts';
+import { backupRunStatus } from '../../../src/api/backup-run.ts';
 import type { Mode } from '../../../src/api/mode.ts';
 import { apiVersion } from '../../../src/api/names.ts';
+import { restoreRequestStatus } from '../../../src/api/restore-request.ts';
 import { timestamp } from '../../../src/base/clock.ts';
 import type { Reconciler } from '../../../src/cluster/controller.ts';
 import { type ObjectEvent, type Objects, ObjectsError } from '../../../src/cluster/objects.ts';
@@ -14,6 +18,12 @@ import { createRunReconciler } from '../../../src/operator/backup-run/reconcile.
 import { createRequestReconciler } from '../../../src/operator/restore-request/reconcile.ts';
 import { defaultTimings } from '../../../src/operator/timings.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
+
+const statusSchemas = {
+  BackupPolicy: backupPolicyStatus,
+  BackupRun: backupRunStatus,
+  RestoreRequest: restoreRequestStatus,
+};
 
 /** Thrown where the operator is killed: at a call of a port, before or after its effect. */
 export class Killed extends Error {}
@@ -158,7 +168,12 @@ export class World {
         if (this.read(kind, metadata.name) !== undefined) throw new ObjectsError('AlreadyExists', metadata.name);
         return this.create(kind, metadata.name, spec, metadata);
       }),
-    replaceStatus: (object, status) => this.#call(() => this.#replace(object, (now) => ({ ...now, status }))),
+    replaceStatus: (object, status) =>
+      this.#call(() => {
+        // An API server drops what the schema does not know, and refuses what it knows otherwise.
+        expect(statusSchemas[object.kind].parse(status)).toEqual(status);
+        return this.#replace(object, (now) => ({ ...now, status }));
+      }),
     replaceFinalizers: (object, finalizers) =>
       this.#call(() => this.#replace(object, (now) => ({ ...now, metadata: { ...now.metadata, finalizers } }))),
     delete: async (kind, { name }) => this.markDeleted(kind, name),

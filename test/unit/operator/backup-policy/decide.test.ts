@@ -69,8 +69,18 @@ describe('a schedule', () => {
         await world.clock.advance(hours(1));
         await visit(world);
         expect({ call, when, runs: runs(world) }).toEqual({ call, when, runs: ['shop-nightly-202603020200'] });
+        expect(statusOf(world).schedules).toEqual([{ name: 'nightly', lastTick: '2026-03-02T02:00:00Z' }]);
       }
     }
+  });
+
+  it('adopts the run that another operator made between look and creation', async () => {
+    const world = await applied();
+    await world.clock.advance(hours(14));
+    Object.assign(world.objects, { list: async () => [] });
+    world.create('BackupRun', 'shop-nightly-202603020200', { policyName: 'shop' });
+    expect(await visit(world)).toMatchObject({ kind: 'done' });
+    expect(statusOf(world).schedules).toMatchObject([{ lastTick: '2026-03-02T02:00:00Z' }]);
   });
 
   it('skips a tick while its last run is not over, and says so', async () => {
