@@ -99,4 +99,3 @@ export const restoreRequestStatus = z.object({
   failure,
 });
 export type RestoreRequestStatus = z.output<typeof restoreRequestStatus>;
-export type RequestPhase = NonNullable<RestoreRequestStatus['phase']>;
