@@ -79,12 +79,11 @@ class Reflector<T> {
     while (!this.#signal.aborted) {
       try {
         if (this.#position === undefined) {
-          await this.#relist();
+          this.#position = await this.#relist();
           onSynced();
         }
-        // Looked at after every await: a stop that came during the list must open no watch.
-        if (this.#signal.aborted) return;
-        await this.#watch(this.#position as unknown as string);
+        // The signal goes with every request: a stop that comes during the list opens no watch.
+        await this.#watch(this.#position);
       } catch (error) {
         if (this.#signal.aborted) return;
         await this.#recover(error);
@@ -92,10 +91,10 @@ class Reflector<T> {
     }
   }
 
-  async #relist(): Promise<void> {
+  /** The position to watch from. */
+  async #relist(): Promise<string> {
     const { client, path, query, keep } = this.#options;
     const list = await listAll(client, path, query, this.#signal);
-    if (this.#signal.aborted) return;
     const before = this.#known;
     this.#known = new Map();
     for (const raw of list.items) {
@@ -106,7 +105,7 @@ class Reflector<T> {
     for (const [uid, { object, resourceVersion }] of this.#known) {
       if (before.get(uid)?.resourceVersion !== resourceVersion) this.#tell('present', object);
     }
-    this.#position = list.resourceVersion;
+    return list.resourceVersion;
   }
 
   async #watch(position: string): Promise<void> {

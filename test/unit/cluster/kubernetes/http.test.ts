@@ -125,6 +125,19 @@ describe('a request to an API server', () => {
     expect(server.requests).toHaveLength(0);
   });
 
+  it('that was cut off before it began asks for no credentials', async () => {
+    const server = await serve((response) => sendJson(response, {}));
+    let asked = 0;
+    const authorize = () => {
+      asked++;
+      return new Promise<never>(() => {});
+    };
+    const client = new ApiClient({ server: server.url, namespace: undefined, authorize }, systemClock);
+    const reason = new Error('the operator stops');
+    await expect(client.json({ method: 'GET', path: '/', signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(asked).toBe(0);
+  });
+
   it('cut off by its caller rejects with the reason of the caller', async () => {
     const server = await serve(() => {});
     const reason = new Error('the operator stops');

@@ -267,12 +267,20 @@ describe('the reflector', () => {
     expect(watchRequests()).toHaveLength(1);
   });
 
-  it('reads events however the bytes are cut, also inside of a character', async () => {
+  it('reads events also when the bytes are cut inside of a character', async () => {
     const bytes = Buffer.from(line('ADDED', raw('müller-☃', '11')) + line('DELETED', raw('müller-☃', '12')));
     watches = [
       async (response) => {
         open(response, undefined as never);
-        for (const byte of bytes) await new Promise((resolve) => response.write(Buffer.from([byte]), resolve));
+        response.socket?.setNoDelay(true);
+        for (let at = 0; at < bytes.length; ) {
+          // Up to the middle of the next character of more than one byte.
+          const next = bytes.subarray(at + 1).findIndex((byte) => byte >= 0x80 && byte < 0xc0);
+          const end = next === -1 ? bytes.length : at + 1 + next;
+          response.write(bytes.subarray(at, end));
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          at = end;
+        }
       },
     ];
     await start();
