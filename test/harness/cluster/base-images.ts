@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeImage } from './buildah.ts';
 import { digestOfText } from './digest.ts';
-import type { ImageSpec } from './images.ts';
+import { buildingDir, type ImageSpec } from './images.ts';
 import { withLock } from './lock.ts';
 import { cacheDir } from './paths.ts';
 import { run } from './run.ts';
@@ -42,7 +42,7 @@ export const nodeImage: ImageSpec = {
   parents: [debianImage],
   key: async () => digestOfText(nodeVersion, npmVersion),
   build: async (names) => {
-    const prefix = await mkdtemp(join(cacheDir, '.node-'));
+    const prefix = await mkdtemp(join(buildingDir, 'node-'));
     try {
       await installNode(prefix);
       const commands = [

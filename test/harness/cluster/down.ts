@@ -6,7 +6,6 @@ import { removeMadeDirectories } from './namespaces.ts';
 import { cgroupDirs, podsCgroup, removeCgroup } from './node.ts';
 import { clusterDir } from './paths.ts';
 import { ProcessBook } from './processes.ts';
-import { succeeds } from './run.ts';
 import { type Tell, timed } from './story.ts';
 import { waitFor } from './wait.ts';
 
@@ -24,8 +23,10 @@ export async function takeDownOneMachine(tell: Tell): Promise<void> {
     await book.stop('kubelet', 'SIGKILL');
     await book.sweep();
     await endPods(cgroups);
+    // The kernel clears a network namespace a moment after its last process; the next `up` needs the cable's name.
+    const cable = join('/sys/class/net', network.cable);
+    await waitFor('the end of the network', () => !existsSync(cable), { timeoutMs: 15_000 });
     removeMadeDirectories();
-    await succeeds('ip', ['link', 'delete', network.cable]);
     await rm(clusterDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   });
 }

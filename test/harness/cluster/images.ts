@@ -27,6 +27,9 @@ export interface ImageArchive {
 
 const archiveDir = join(cacheDir, 'images');
 
+/** For files on their way into an image; emptied before each build. */
+export const buildingDir = join(archiveDir, 'building');
+
 /** The archive of the image as its inputs are now: out of the cache, or made. Older archives of it are removed. */
 export async function imageArchive(spec: ImageSpec, tell: Tell): Promise<ImageArchive> {
   const key = await fullKey(spec);
@@ -36,8 +39,12 @@ export async function imageArchive(spec: ImageSpec, tell: Tell): Promise<ImageAr
   await mkdir(archiveDir, { recursive: true });
   await withLock(join(archiveDir, 'build.lock'), async () => {
     if (existsSync(file)) return;
-    await made(spec, tell);
+    // What a build that was killed left behind.
+    await rm(buildingDir, { recursive: true, force: true });
+    await mkdir(buildingDir, { recursive: true });
+    await buildah('rm', '--all');
     await rm(`${file}.part`, { force: true });
+    await made(spec, tell);
     await buildah('push', '--quiet', '--format', 'oci', spec.name, `oci-archive:${file}.part:${spec.name}`);
     await rename(`${file}.part`, file);
     for (const old of await readdir(archiveDir)) {

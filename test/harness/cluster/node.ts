@@ -1,13 +1,15 @@
 import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { digestOfText } from './digest.ts';
 import { files, network, nodeName } from './layout.ts';
 import { insideNamespaces } from './namespaces.ts';
+import { clusterDir } from './paths.ts';
 import { type Pki, writeKubeconfig } from './pki.ts';
 import type { ProcessBook } from './processes.ts';
 import type { Programs } from './programs.ts';
 
-/** Cgroup of every pod: ours alone, so that `down` may end whatever runs in it. */
-export const podsCgroup = 'backstay-cluster';
+/** Cgroup of every pod: of this cache directory's cluster alone, so that `down` may end whatever runs in it. */
+export const podsCgroup = `backstay-${digestOfText(clusterDir).slice(0, 8)}`;
 const cgroupRoot = '/sys/fs/cgroup';
 
 /** Starts the kubelet; the node registers itself. */

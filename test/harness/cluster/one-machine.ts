@@ -27,7 +27,7 @@ import { makePki, type Pki, writeKubeconfig } from './pki.ts';
 import { ProcessBook } from './processes.ts';
 import { clusterPrograms, type Programs } from './programs.ts';
 import { type Tell, timed } from './story.ts';
-import { storageObjects } from './volumes.ts';
+import { recycleVolumes, storageObjects } from './volumes.ts';
 import { waitFor } from './wait.ts';
 
 const images: readonly ImageSpec[] = [pauseImage, postgresImage, s3Image, backstayImage];
@@ -46,6 +46,7 @@ export async function bringUpOneMachine(tell: Tell): Promise<void> {
   if (loaded !== undefined) {
     await loadImages(await clusterPrograms(tell), loaded, tell);
     await noteComplete(loaded);
+    await recycleVolumes();
     tell('        the one-machine cluster is up');
     return;
   }

@@ -5,8 +5,7 @@ import { debianImage } from './base-images.ts';
 import { makeImage } from './buildah.ts';
 import { digestOfFiles, digestOfText } from './digest.ts';
 import { goProgram, pauseProgram } from './go-programs.ts';
-import type { ImageSpec } from './images.ts';
-import { cacheDir } from './paths.ts';
+import { buildingDir, type ImageSpec } from './images.ts';
 import { silent } from './story.ts';
 
 const filesDir = join(import.meta.dirname, 'images');
@@ -32,7 +31,7 @@ export const postgresImage: ImageSpec = {
   build: async (names) => {
     const programs = '/usr/lib/postgresql/18';
     const bin = `${programs}/embedded_postgres/pginstall/bin`;
-    const root = await mkdtemp(join(cacheDir, '.postgres-'));
+    const root = await mkdtemp(join(buildingDir, 'postgres-'));
     try {
       // The headers are for building against it; nobody does that in a pod.
       const isWanted = (source: string): boolean => !/(\/include|\.dist-info)$/.test(source);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { files, network } from './layout.ts';
+import { network } from './layout.ts';
+import { clusterDir } from './paths.ts';
 import { run, succeeds } from './run.ts';
 
 /** Why the one-machine cluster cannot run here: a whole sentence; undefined when it can. Changes nothing. */
@@ -16,8 +17,7 @@ export async function whyNoOneMachineCluster(): Promise<string | undefined> {
   if (!readFileSync('/proc/filesystems', 'utf8').includes('overlay') && !(await succeeds('modprobe', ['overlay']))) {
     return 'the kernel has no overlay file system';
   }
-  if (!existsSync(files.complete)) return takenNetwork();
-  return undefined;
+  return takenNetwork();
 }
 
 function missingControllers(): string[] {
@@ -36,8 +36,10 @@ async function takenNetwork(): Promise<string | undefined> {
     dst?: string;
     dev?: string;
   }[];
+  // The cable is ours only when this cache directory holds a cluster: two checkouts' caches cannot share one machine.
+  const own = existsSync(clusterDir) ? network.cable : undefined;
   const overlapping = routes.find(
-    ({ dst, dev }) => dst !== undefined && dst !== 'default' && dev !== network.cable && overlap(dst, network.whole),
+    ({ dst, dev }) => dst !== undefined && dst !== 'default' && dev !== own && overlap(dst, network.whole),
   );
   return overlapping === undefined
     ? undefined
