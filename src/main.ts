@@ -61,7 +61,7 @@ async function runStandalone(options: { home: string; tools?: string; logLevel: 
       home,
       clock,
       log,
-      agentCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'agent'],
+      agentCommand: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
       path: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
       ...(options.tools === undefined ? {} : { toolsDirectory: options.tools }),
       ownerExists: async ({ kind, name, uid }, namespace) =>

@@ -33,7 +33,7 @@ export function sampleSet(attempt: AttemptName, contents: readonly string[] = ['
     encryption: null,
     objects: objects.map((object) => ({ part: 'data', ...object })),
     details,
-    totals: { objectCount: objects.length, plainBytes: bytes, storedBytes: bytes },
+    totals: { objectCount: objects.length, plainBytes: bytes, storedBytes: bytes, tableCount: 2, rowCount: 20_500 },
     tools: { pg_dump: '18.6' },
     agentVersion: '0.1.0',
   };

@@ -7,21 +7,26 @@ import { connectByKubeconfig } from '../../../src/cluster/kubernetes/connect.ts'
 import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
 import { KubernetesObjects } from '../../../src/cluster/kubernetes/objects.ts';
 import { checkServedKinds } from '../../../src/cluster/kubernetes/served-kinds.ts';
+import type { ObjectsError } from '../../../src/cluster/objects.ts';
 import { eventually } from '../../harness/eventually.ts';
 
 export const silentLog = pino({ level: 'silent' });
 
-export const clientOf = (kubeconfigPath: string): ApiClient =>
-  new ApiClient(connectByKubeconfig({ path: kubeconfigPath }), systemClock);
+export const clientOf = (path: string, context?: string): ApiClient =>
+  new ApiClient(connectByKubeconfig({ path, ...(context !== undefined && { context }) }), systemClock);
 
 export const objectsOf = (client: ApiClient): KubernetesObjects =>
   new KubernetesObjects({ client, clock: systemClock, random: Math.random, log: silentLog, instance: 'test' });
 
-/** Applies crds/*.yaml and waits until they are served. */
+/** Makes crds/*.yaml what the server serves, and waits until it does. */
 export async function installKinds(client: ApiClient): Promise<void> {
+  const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
   for (const file of readdirSync('crds')) {
     const body = parse(await readFile(`crds/${file}`, 'utf8'));
-    await client.json({ method: 'POST', path: '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', body });
+    await client.json({ method: 'POST', path, body }).catch((error: ObjectsError) => {
+      if (error.code !== 'AlreadyExists') throw error;
+      return client.json({ method: 'PATCH', path: `${path}/${body.metadata.name}`, body });
+    });
   }
   await eventually(() => checkServedKinds(client));
 }

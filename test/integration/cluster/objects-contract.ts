@@ -16,6 +16,8 @@ export interface ObjectsUnderTest {
   cleanup(): Promise<void>;
 }
 
+export type OwnersUnderTest = Pick<ObjectsUnderTest, 'objects' | 'namespace' | 'cleanup'>;
+
 const withCode = (code: ObjectsError['code']) => expect.objectContaining({ name: 'ObjectsError', code });
 
 /** What every implementation of `Objects` promises. `create` is called once; each test uses names of its own. */
@@ -270,9 +272,9 @@ export function objectsContract(name: string, create: () => Promise<ObjectsUnder
  * What every place promises that collects garbage: not the bare API server, whose garbage is collected by the
  * controller manager.
  */
-export function ownersContract(name: string, create: () => Promise<ObjectsUnderTest>, coldMs = 60_000): void {
+export function ownersContract(name: string, create: () => Promise<OwnersUnderTest>, coldMs = 60_000): void {
   describe(`Objects with owners: ${name}`, () => {
-    let under: ObjectsUnderTest;
+    let under: OwnersUnderTest;
     beforeAll(async () => {
       under = await create();
     }, coldMs);

@@ -157,6 +157,17 @@ describe('tasks of a standalone home, when somebody dies', () => {
     }
   });
 
+  it('runs a task once when several processes start it at the same moment', async () => {
+    // All of them see that the task waits; then all see that it can begin.
+    const secrets = [{ mount: 'door', secretName: 'cave', keys: { word: 'word' } }];
+    await under.runner.start(under.spec('task', 'reads-secret', { secrets }));
+    await under.putSecret('cave', { word: 'sesame' });
+    await Promise.all(Array.from({ length: 8 }, () => runnerOf(under.home).observe(key)));
+    await ended();
+    await eventually(async () => expect(await living()).toEqual([]));
+    expect(await readFile(join(root(), 'runs'), 'utf8')).toBe('run\n');
+  });
+
   it('a stop before the beginning keeps the task from ever beginning', async () => {
     const spec = under.spec('task', 'reads-secret', {
       secrets: [{ mount: 'door', secretName: 'cave', keys: { word: 'word' } }],
@@ -170,10 +181,12 @@ describe('tasks of a standalone home, when somebody dies', () => {
 
   it('enforces the deadline of a task that was started before this process', async () => {
     await under.runner.start(under.spec('task', 'sleeps', { runningMs: 300 }));
-    const next = runnerOf(await openHome(under.home.directory, systemClock));
+    const nextHome = await openHome(under.home.directory, systemClock);
+    const next = runnerOf(nextHome);
     await eventually(async () =>
       expect(await next.observe(key)).toMatchObject({ state: 'ended', detail: expect.stringContaining('deadline') }),
     );
+    nextHome.close();
   });
 
   it('takes a claim that a power cut left empty for a task that is over', async () => {

@@ -32,6 +32,17 @@ describe('the manifest', () => {
     expect(decodeManifest(encodeDocument({ ...manifest, later: 1 }), key)).toEqual(manifest);
   });
 
+  it('under the key of another set is refused, sound as it is', () => {
+    const elsewhere = manifestKey({ ...attempt, runUid: 'run-2' });
+    expect(() => decodeManifest(encodeManifest(manifest), elsewhere)).toThrow(
+      expect.objectContaining({
+        reason: 'DataCorrupt',
+        where: elsewhere,
+        message: expect.stringMatching(/another set/),
+      }),
+    );
+  });
+
   it.each<[string, Uint8Array, RegExp]>([
     ['is empty', new Uint8Array(), /not JSON/],
     ['is cut', encodeManifest(manifest).subarray(0, 300), /not JSON/],

@@ -49,6 +49,13 @@ describe('a controller', () => {
     expect(objects.writes).toBe(1);
   });
 
+  it('is not visited because of its own status write when the watch brings it late', async () => {
+    objects.deliver = (call) => void clock.after(50, call);
+    run(() => done('Succeeded', 'x'));
+    await clock.advance(1_000);
+    expect([visits, objects.writes]).toEqual([1, 1]);
+  });
+
   it('visits an object that changed, and one that changed while it was worked on', async () => {
     let release = (): void => undefined;
     run(async () => {

@@ -8,6 +8,8 @@ export class MemoryObjects implements Objects {
   writes = 0;
   /** Thrown by the next calls, one each. */
   failures: Error[] = [];
+  /** How a change reaches the watches: at once, or when the test says so. */
+  deliver = (call: () => void): void => call();
   #version = 1;
   #listeners = new Set<(change: ObjectChange) => void>();
 
@@ -19,7 +21,8 @@ export class MemoryObjects implements Objects {
     if (this.object === undefined) throw new Error('no object');
     const metadata = { ...this.object.metadata, ...change.metadata, resourceVersion: `v${++this.#version}` };
     this.object = { ...this.object, ...change, metadata };
-    for (const listener of this.#listeners) listener({ type: 'present', object: this.object });
+    const told: ObjectChange = { type: 'present', object: this.object };
+    for (const listener of this.#listeners) this.deliver(() => listener(told));
   }
 
   clusterId = async (): Promise<string> => 'memory';

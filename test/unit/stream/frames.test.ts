@@ -182,6 +182,17 @@ describe('a gzip member', () => {
     }
   });
 
+  it('that is shorter than its own header, or claims more content than a frame may have, is refused', async () => {
+    const short = Buffer.from(await codec.compress(rows(500)));
+    short.writeUInt32LE(10, 16);
+    const shortOutcome = await readUntilError(unpack(codec, short));
+    expect(shortOutcome.error).toMatchObject({ message: expect.stringContaining('only 10 bytes long') });
+    const huge = Buffer.from(await codec.compress(rows(500)));
+    huge.writeUInt32LE(0xffff_ffff, huge.length - 4);
+    const hugeOutcome = await readUntilError(unpack(codec, huge));
+    expect(hugeOutcome.error).toMatchObject({ message: expect.stringContaining('too much') });
+  });
+
   it('that claims garbage behind it as its own is refused, although zlib would ignore it', async () => {
     const member = Buffer.from(await codec.compress(rows(500)));
     member.writeUInt32LE(member.length + 8, 16);
