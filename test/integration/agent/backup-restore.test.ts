@@ -54,7 +54,12 @@ describe('a backup and its restore', () => {
       });
       // 100 kB, so that the stream is cut into several objects.
       const set = await backUp({ task, toolsDir: postgres.bin, secrets, options: { objectBytes: 100_000 } });
-      expect(set).toMatchObject({ tableCount: 2, rowCount: 20_500, serverVersion: '18.6', toolVersion: '18.6' });
+      expect(set).toMatchObject({
+        tableCount: 2,
+        rowCount: 20_500,
+        serverVersion: '18.6',
+        toolVersion: 'pg_dump 18.6',
+      });
 
       await postgres.query('CREATE DATABASE back TEMPLATE template0');
       const { report, exitCode } = await runTask({
@@ -88,7 +93,7 @@ describe('a backup and its restore', () => {
   it('says nothing secret in report, log, manifest or store', async () => {
     const task = backupTask(postgres, filesystemStore(store));
     const { report, log } = await runTask({ task, toolsDir: postgres.bin, secrets: secretsOf(postgres) });
-    expect(log).toContain('dumping');
+    expect(log).toContain('backed-up');
     for (const text of [log, JSON.stringify(report)]) expect(text).not.toContain(postgres.password);
   });
 });
