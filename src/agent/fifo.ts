@@ -1,12 +1,11 @@
 import { execFile } from 'node:child_process';
-import { close, constants, open } from 'node:fs';
+import { constants, open } from 'node:fs';
 import { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { type Clock, sleep } from '../base/clock.ts';
 import type { Bytes } from '../stream/bytes.ts';
 
 const openFile = promisify(open);
-export const closeFile = promisify(close);
 
 /** Readable and writable by owner and group whatever the umask: the tool has another uid. */
 export async function makeFifos(...paths: string[]): Promise<void> {

@@ -34,7 +34,6 @@ export const restoreSummary = z.strictObject({
   foreignKeyCount: z.number(),
   durationMs: z.number(),
 });
-export type RestoreSummary = z.infer<typeof restoreSummary>;
 
 const failed = z.strictObject({
   outcome: z.literal('failed'),

@@ -51,10 +51,10 @@ run_step() {
   printf '%s %s\\n' "$boot" "$?" >"$1/exit.new" && mv -f "$1/exit.new" "$1/exit"
 }
 boot=0
+trap 'end_all; exit 0' TERM INT HUP
 [ -f boot ] && read -r boot <boot
 boot=$((boot + 1))
 printf '%s\\n' "$boot" >boot.new && mv -f boot.new boot || exit 1
-trap 'end_all; exit 0' TERM INT HUP
 while [ ! -p control ]; do
   orphaned && exit 0
   nap

@@ -122,7 +122,11 @@ export async function runTask(run: AgentRun): Promise<{ report: Report; exitCode
       root: directory.tool.root,
       version: '0.0.0-test',
       clock: systemClock,
-      log: createLogger('info', { write: (line: string) => void (log += line) }),
+      log: createLogger('info', {
+        write: (line: string) => {
+          log += line;
+        },
+      }),
       signal: new AbortController().signal,
       times: { ...workTimes, startMs: 10_000, exitMs: 2_000, watchMs: 200 },
       ...run.options,

@@ -1,3 +1,5 @@
+import { bringUpCluster } from './cluster/cluster.ts';
+import { tellOnStderr } from './cluster/story.ts';
 import { installDebianPackages } from './debian.ts';
 import { debianPostgres, newestPostgres } from './postgres-programs.ts';
 import { buildVersitygw } from './versitygw.ts';
@@ -18,6 +20,7 @@ export async function prepareParts(
     newestPostgres();
     if (tier === 'integration') debianPostgres();
     await buildVersitygw();
+    if (tier === 'cluster') await bringUpCluster({ tell: tellOnStderr });
     return undefined;
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown);

@@ -7,6 +7,7 @@
  *   of leaders one goes on, so a caller who does not know whether it started the task starts it again. Field 22 of
  *   `stat`, the start time, and the boot id tell this process from a later one with the same number.
  * - `wait` comes back at every TERM, so it is called until it came back for the agent's own end.
+ * - TERM to the tool loop is repeated: one that comes between fork and exec meets the shell's own handler and is lost.
  * - What is left of its process group is killed before `ended.json` says that the task is over: a second attempt must
  *   never meet the first one.
  */
@@ -44,8 +45,11 @@ while :; do
   [ "$got" = 127 ] || code=$got
   [ -n "$stopping" ] || break
 done
-kill -TERM "$loop" 2>/dev/null
-while kill -0 "$loop" 2>/dev/null; do wait "$loop"; done
+tries=0
+while [ "$tries" -lt 100 ] && kill -TERM "$loop" 2>/dev/null; do
+  tries=$((tries + 1))
+  sleep 0.1 2>/dev/null || sleep 1
+done
 for stat in /proc/[0-9]*/stat; do
   { read -r line <"$stat"; } 2>/dev/null || continue
   set -- \${line##*) }

@@ -1,9 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { bringUpCluster } from '../../harness/cluster/cluster.ts';
-import { killContainer } from '../../harness/cluster/faults.ts';
+import {
+  killContainer,
+  killInContainer,
+  pauseProgram,
+  resumeProgram,
+  startProgram,
+  stopProgram,
+} from '../../harness/cluster/faults.ts';
 import { kubectl, kubectlApply } from '../../harness/cluster/kubectl.ts';
 import type { SettledCluster } from '../../harness/cluster/settled.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
+import { createVolume } from '../../harness/cluster/volumes.ts';
 import { waitFor } from '../../harness/cluster/wait.ts';
 import { databaseObjects, jobWithTool, restrictedNamespace } from './cluster-objects.ts';
 
@@ -51,5 +59,59 @@ describe('the test cluster', () => {
       },
     );
     expect((await sql('select one from kept')).trim()).toBe('1');
+  });
+
+  it('loses one process of a container and keeps the container', async () => {
+    if (cluster.way !== 'one machine') return;
+    const restarts = 'jsonpath={.status.containerStatuses[0].restartCount}';
+    const before = await ask('get', 'pod', 'db-0', '-o', restarts);
+    const victim = await killInContainer({ namespace, pod: 'db-0', container: 'server' }, 'postgres: checkpointer');
+    expect(victim).toBeGreaterThan(1);
+    await waitFor('the server to recover', () => ask('exec', 'db-0', '--', 'pg_isready', '-h', 'localhost'), {
+      timeoutMs: 30_000,
+    });
+    expect(await ask('get', 'pod', 'db-0', '-o', restarts)).toBe(before);
+  });
+
+  it('starts no pod while the kubelet is stopped, and starts it when the kubelet is back', async () => {
+    if (cluster.way !== 'one machine') return;
+    await stopProgram('kubelet');
+    try {
+      await kubectlApply([jobWithTool(namespace, 'late')], cluster);
+      await waitFor('the pod of the Job', () => ask('get', 'pods', '-l', 'job-name=late', '-o', 'name'), {
+        timeoutMs: 20_000,
+      });
+    } finally {
+      startProgram('kubelet');
+    }
+    await ask('wait', 'job/late', '--for=jsonpath={.status.active}=1', '--timeout=60s');
+    const state = 'jsonpath={.items[0].status.initContainerStatuses[0].started}';
+    await waitFor(
+      'the tool of the Job to run',
+      async () => (await ask('get', 'pods', '-l', 'job-name=late', '-o', state)) === 'true',
+      { timeoutMs: 60_000 },
+    );
+  });
+
+  it('answers nothing while the API server is frozen', async () => {
+    if (cluster.way !== 'one machine') return;
+    pauseProgram('kube-apiserver');
+    try {
+      await expect(kubectl(['get', 'namespace', namespace, '--request-timeout=1s'], { cluster })).rejects.toThrow();
+    } finally {
+      resumeProgram('kube-apiserver');
+    }
+    await expect(kubectl(['get', 'namespace', namespace, '-o', 'name'], { cluster })).resolves.toContain(namespace);
+  });
+
+  it('binds a claim to a volume of the size it asks for', async () => {
+    if (cluster.way !== 'one machine') return;
+    await createVolume('large', 100);
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '50Gi' } } };
+    const metadata = { name: 'large', namespace };
+    await kubectlApply([{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec }], cluster);
+    await ask('wait', 'pvc/large', '--for=jsonpath={.spec.volumeName}=large', '--timeout=30s');
+    await ask('delete', 'pvc/large');
+    await ask('delete', 'pv/large');
   });
 });

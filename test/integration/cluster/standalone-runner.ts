@@ -19,7 +19,7 @@ case $(cat "$root/task.json") in
   *test/reports*) report ;;
   *test/silent*) exit 3 ;;
   *test/sleeps*) trap 'kill $!; exit 143' TERM; sleep 600 & echo $! >"$root/sleeper"; wait ;;
-  *test/stubborn*) trap '' TERM; while :; do sleep 1; done ;;
+  *test/stubborn*) trap '' TERM; : >"$root/deaf"; while :; do sleep 1; done ;;
   *test/reads-secret*) [ "$(cat "$root/secrets/door/word")" = sesame ] && report || exit 3 ;;
   *test/environment*) env >"$root/environment"; report ;;
   *test/tool*)
