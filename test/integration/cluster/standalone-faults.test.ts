@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/base/clock.ts';
 import { openHome } from '../../../src/cluster/standalone/home.ts';
-import { processesOf } from '../../../src/cluster/standalone/processes.ts';
+import { processesOf, signal } from '../../../src/cluster/standalone/processes.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { freshRunner, namespace, putSecretFile, runnerOf, taskSpec } from './standalone-runner.ts';
 
@@ -99,7 +99,7 @@ describe('tasks of a standalone home, when somebody dies', () => {
     await under.runner.start(under.spec('task', 'sleeps'));
     await eventually(() => numberIn('sleeper'));
     const stranger = spawn('/bin/sleep', ['600'], { detached: true, stdio: 'ignore' });
-    for (const pid of await living()) process.kill(pid, 'SIGKILL');
+    for (const pid of await living()) signal(pid, 'SIGKILL');
     const { pid: _pid, ...rest } = await claim();
     await writeFile(join(root(), 'leader.json'), JSON.stringify({ ...rest, pid: stranger.pid }));
     await ended();

@@ -25,8 +25,9 @@ case $(cat "$root/task.json") in
   *test/tool*)
     mkdir "$root/work/step-1"
     echo 'exec sleep 600' >"$root/work/step-1/cmd"
-    mkfifo "$root/work/control" "$root/work/step-1/out"
-    exec 3<>"$root/work/step-1/out" 4>"$root/work/control"
+    mkfifo "$root/work/control.new" "$root/work/step-1/out"
+    exec 3<>"$root/work/step-1/out" 4<>"$root/work/control.new"
+    mv "$root/work/control.new" "$root/work/control"
     echo 'run 1' >&4
     while [ ! -s "$root/work/step-1/pid" ]; do sleep 0.05; done
     cp "$root/work/step-1/pid" "$root/tool"
