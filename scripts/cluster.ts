@@ -40,7 +40,10 @@ async function main(): Promise<number> {
         return 2;
     }
   } catch (thrown) {
-    if (!(thrown instanceof Unavailable)) throw thrown;
+    if (!(thrown instanceof Unavailable)) {
+      process.stderr.write(`${thrown instanceof Error ? thrown.message : thrown}\n`);
+      return 1;
+    }
     process.stdout.write(`${JSON.stringify({ verdict: 'unavailable', reason: thrown.message })}\n`);
     return process.env['CI'] === 'true' ? 1 : 3;
   }
