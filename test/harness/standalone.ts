@@ -179,7 +179,7 @@ export class Standalone {
       .map(Number);
   }
 
-  /** Ends everything that was started here and removes the home. */
+  /** Ends everything that was started here and removes the home. Safe to call twice. */
   async stop(): Promise<void> {
     await this.kill('SIGTERM');
     for (const pid of this.taskProcesses()) {
@@ -189,7 +189,9 @@ export class Standalone {
         // It ended between the look and the kill.
       }
     }
-    (await this.#opened)?.home.close();
+    const opened = await this.#opened;
+    this.#opened = undefined;
+    opened?.home.close();
     rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
