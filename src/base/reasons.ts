@@ -37,7 +37,7 @@ export const reasons = facts({
   },
   KindsMissing: {
     meaning: 'The cluster does not know the kinds of Backstay, or knows an older form of them.',
-    hint: 'Run: kubectl apply --server-side -f crds/',
+    hint: "Apply this version's kinds: kubectl apply --server-side -f crds/ (in the folder of the same version).",
     retry: 'backoff',
   },
   // --- secrets and keys ---
