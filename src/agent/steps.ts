@@ -123,7 +123,10 @@ class Step {
     }
   }
 
-  /** Makes sure that the tool runs no more, and removes the step. Idempotent. */
+  /**
+   * Makes sure that the tool runs no more, and removes the step. A step that cannot be seen ended stays: by its directory
+   * the loop finds what it has to kill. Idempotent.
+   */
   async end(): Promise<void> {
     const { clock, times, lost } = this.#work;
     // Twice: the loop answers the second with KILL. When the loop is gone, closing the FIFOs ends the tool.
@@ -134,7 +137,7 @@ class Step {
     }
     this.#input?.destroy();
     this.output.destroy();
-    await rm(this.#dir, { recursive: true, force: true });
+    if ((await this.#exit()) !== undefined) await rm(this.#dir, { recursive: true, force: true });
   }
 
   async #judge(exit: string): Promise<string> {

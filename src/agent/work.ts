@@ -95,11 +95,18 @@ export class Work {
       this.#lost.signal.throwIfAborted();
       await sleep(this.clock, 5, signal);
     }
-    await this.#attach();
+    await this.#attach().catch((thrown: unknown) => {
+      // Closed in between: the FIFO is gone, or the loop has let go of it.
+      this.#lost.signal.throwIfAborted();
+      throw thrown;
+    });
+    this.#lost.signal.throwIfAborted();
   }
 
   /** Writes a line to the loop; a loop that is gone shows in `lost`. */
   tell(line: string): void {
+    // The number of a closed file may be another file's by now.
+    if (this.#closed) return;
     try {
       writeSync(this.#control, `${line}\n`);
     } catch (thrown) {
@@ -109,11 +116,15 @@ export class Work {
     }
   }
 
-  /** Ends the loop's input: it kills what still runs, which it finds by the steps' directories. Idempotent. */
+  /**
+   * Ends the loop's input: it kills what still runs, which it finds by the steps' directories. Whoever still waits for a
+   * step gets ToolLost. Idempotent.
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#stopWatch();
+    this.#loseTool('the agent let go of the tool container');
     closeSync(this.#control);
     await rm(join(this.#dir, 'control'), { force: true });
   }
@@ -123,6 +134,8 @@ export class Work {
     if (this.#attached) return;
     this.#attached = true;
     const writeOnly = await openForWriting(join(this.#dir, 'control'));
+    // A writer that is left open would keep the loop, and the tool, running for ever.
+    if (this.#closed) return closeSync(writeOnly);
     closeSync(this.#control);
     this.#control = writeOnly;
   }

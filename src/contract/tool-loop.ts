@@ -11,8 +11,9 @@
  *
  * Why it is as it is:
  * - `trap`: the loop is PID 1 of its container, and PID 1 ignores TERM; without it every pod ends 30 s late.
- * - After the end of `control` it waits for TERM: a sidecar that exits is started again. Standalone it also ends when its
- *   parent has died; in a pod the parent is 0.
+ * - After the end of `control` it waits for TERM: a sidecar that exits is started again. Standalone it also ends when it
+ *   has another parent than at its start; in a pod the parent is 0. Asking whether the first parent runs would not do: its
+ *   number may be another process's by now, or a zombie's that nobody reaps.
  * - `3<>control` never blocks on a FIFO, a plain open would wait for ever for an agent that died; 4 then sees the end.
  * - `umask 007`: agent and tool have different uids and one group.
  */
@@ -20,7 +21,10 @@ export const toolLoop = `
 umask 007
 cd "$1" || exit 1
 nap() { sleep 0.1 2>/dev/null || sleep 1; }
-orphaned() { [ "$PPID" -gt 0 ] && ! kill -0 "$PPID" 2>/dev/null; }
+orphaned() {
+  [ "$PPID" -gt 0 ] || return 1
+  read -r _ _ _ parent _ <"/proc/$$/stat" && [ "$parent" != "$PPID" ]
+}
 live() {
   pids=
   for file in step-*/pid; do

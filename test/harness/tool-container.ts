@@ -41,7 +41,7 @@ export class ToolContainer {
     const [program, ...options] = this.#shell;
     const path = [this.#toolsDir, process.env['PATH']].filter(Boolean).join(':');
     this.#loop = spawn(program!, [...options, '-c', toolLoop, 'tool-loop', this.workDir], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: 'ignore',
       env: { ...process.env, PATH: path },
     });
     return this;

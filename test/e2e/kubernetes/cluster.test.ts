@@ -27,7 +27,9 @@ describe('the test cluster', () => {
   beforeAll(async () => {
     cluster = await bringUpCluster({ tell: tellOnStderr });
     await kubectlApply([restrictedNamespace(namespace), ...databaseObjects(namespace)], cluster);
-    await ask('rollout', 'status', 'statefulset/db', '--timeout=90s');
+    await ask('rollout', 'status', 'statefulset/db', '--timeout=90s').catch(async (thrown: Error) => {
+      throw new Error(`${thrown.message}\n${await ask('describe', 'statefulset,pod,pvc')}`);
+    });
   }, coldMs);
 
   afterAll(() => ask('delete', 'namespace', namespace));

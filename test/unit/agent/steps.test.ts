@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '../../../src/base/fault.ts';
@@ -191,6 +191,20 @@ describe('the three traps', () => {
     for (const pid of pidsOf(toolLoopOf(tool))) process.kill(pid, 'SIGKILL');
     expect((await running).reason).toBe('ToolLost');
     for (const pid of pidsOf(`sleep ${id}`)) process.kill(pid, 'SIGKILL');
+  });
+
+  it('an agent that lets go while a step begins leaves no tool behind', async () => {
+    for (let round = 0; round < 15; round += 1) {
+      const tool = container().start();
+      const { steps, work } = await tool.open();
+      const id = mark();
+      const step = faultOf(steps.run(['sleep', id], { signal: never }));
+      // As early as can be: between the tool's start and the agent's last step of beginning it.
+      while (!existsSync(join(tool.workDir, 'step-1', 'pid'))) await new Promise(setImmediate);
+      await work.close();
+      expect((await step).reason).toBe('ToolLost');
+      await until('the tool is gone', () => !isRunning(`sleep ${id}`), 3_000);
+    }
   });
 
   it('a tool container that never comes is named', async () => {
