@@ -11,6 +11,7 @@ import { decodeReport, type Report, type SetSummary } from '../../src/contract/r
 import type { BackupTask, RestoreTask, Task, TaskServer, TaskStore } from '../../src/contract/task.ts';
 import type { Postgres } from './postgres.ts';
 import { ToolContainer } from './tool-container.ts';
+import { type S3Server, s3Credentials } from './versitygw.ts';
 
 export const owner = { clusterId: 'home-1', namespace: 'default', policy: 'shop' };
 
@@ -22,6 +23,28 @@ export function storeDirectory(): string {
 export function filesystemStore(path: string): TaskStore {
   return { kind: 'filesystem', name: 'near', path };
 }
+
+/** A bucket of a test's S3 server, reached through `endpoint` when a proxy stands before it. Needs `s3Secrets`. */
+export function s3Store(
+  server: Pick<S3Server, 'endpoint' | 'region'>,
+  change: Partial<Extract<TaskStore, { kind: 's3' }>> = {},
+): TaskStore {
+  return {
+    kind: 's3',
+    name: 'offsite',
+    bucket: 'bucket',
+    prefix: '',
+    region: server.region,
+    endpoint: server.endpoint,
+    forcePathStyle: true,
+    requestChecksums: 'WhenRequired',
+    accessKeyId: { mount: 's3', key: 'id' },
+    secretAccessKey: { mount: 's3', key: 'secret' },
+    ...change,
+  };
+}
+
+export const s3Secrets = { 's3/id': s3Credentials.accessKeyId, 's3/secret': s3Credentials.secretAccessKey };
 
 export function serverOf(postgres: Postgres, change: Partial<TaskServer> = {}): TaskServer {
   return {

@@ -31,6 +31,8 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
+export const s3Credentials = { accessKeyId: 'backstay-test', secretAccessKey: 'backstay-test-secret' };
+
 export interface S3ServerOptions {
   tell?: Tell;
   /** PEM files: with them the server speaks TLS. */
@@ -58,7 +60,7 @@ export async function startS3Server({
   const dataDir = join(home, 'data');
   mkdirSync(dataDir);
   const [port] = await freePorts(host, 1);
-  const credentials = { accessKeyId: 'backstay-test', secretAccessKey: 'backstay-test-secret' };
+  const credentials = s3Credentials;
   const endpoint = `${tls ? 'https' : 'http'}://${host}:${port}`;
   let running: { gone: Promise<void>; kill: (signal: NodeJS.Signals) => void } | undefined;
 
