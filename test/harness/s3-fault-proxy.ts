@@ -24,8 +24,12 @@ export type S3Fault =
   | { kind: 'stall-body'; afterBytes: number }
   /** Flips one bit of the answer's body. */
   | { kind: 'flip-bit'; atByte: number }
+  /** Lets the server have so many bytes of the request's body, then cuts both connections. */
+  | { kind: 'cut-upload'; afterBytes: number }
   /** Waits before it asks the server. */
   | { kind: 'delay'; delayMs: number }
+  /** Asks the server only when the test lets it. */
+  | { kind: 'hold'; until: Promise<unknown> }
   /** Never answers. */
   | { kind: 'hang' };
 
@@ -84,8 +88,13 @@ export async function startS3FaultProxy(target: { host: string; port: number }):
       case 'delay':
         await sleep(fault.delayMs);
         break;
+      case 'hold':
+        await fault.until;
+        break;
       default:
     }
+    // The client may have given up meanwhile; the server would wait for its body for ever.
+    if (incoming.destroyed) return;
     const onward = request({
       host: target.host,
       port: target.port,
@@ -93,6 +102,18 @@ export async function startS3FaultProxy(target: { host: string; port: number }):
       path: seen.url,
       headers: seen.headers,
     });
+    if (fault?.kind === 'cut-upload') {
+      let left = fault.afterBytes;
+      for await (const chunk of incoming as AsyncIterable<Buffer>) {
+        onward.write(chunk.subarray(0, left));
+        left -= chunk.length;
+        if (left <= 0) break;
+      }
+      onward.once('error', () => {});
+      onward.destroy();
+      incoming.socket.resetAndDestroy();
+      return;
+    }
     incoming.pipe(onward);
     incoming.once('aborted', () => onward.destroy());
     const answer = await new Promise<IncomingMessage>((resolve, reject) =>
