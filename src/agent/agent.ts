@@ -38,7 +38,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   const stop = new AbortController();
   const release = stopReasons(options, stop);
   let work: Work | undefined;
-  const progress = new ProgressWriter(clock, (value) => root.writeProgress(value));
+  const progress = new ProgressWriter(clock, log, (value) => root.writeProgress(value));
   let report: Report;
   try {
     const task = await root.readTask();

@@ -29,6 +29,7 @@ import { accessOf, openTaskStore, type VerbContext } from './verb.ts';
  */
 export async function backUp(task: BackupTask, context: VerbContext): Promise<Report> {
   const { signal, clock, progress } = context;
+  progress.step('connect');
   const recipients = task.recipients.map((recipient) => parseRecipient(recipient, 'spec.encryption.age.recipients'));
   const store = await openTaskStore(task.store, context);
   try {

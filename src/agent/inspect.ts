@@ -6,6 +6,7 @@ import { openTaskStore, type VerbContext } from './verb.ts';
 
 /** Whether the run's manifest is in the store: the truth about an attempt that ended without a word. Writes nothing. */
 export async function inspect(task: InspectTask, context: VerbContext): Promise<Report> {
+  context.progress.step('look');
   const store = await openTaskStore(task.store, context);
   try {
     const found = await findSet(store, task.runUid, context.signal);

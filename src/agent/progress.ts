@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts';
-import type { Progress } from '../contract/progress.ts';
+import type { Logger } from '../base/log.ts';
+import type { Progress, TaskStep } from '../contract/progress.ts';
 import { Meter } from '../stream/meter.ts';
 
 const everyMs = 2_000;
@@ -8,21 +9,24 @@ const everyMs = 2_000;
 export class ProgressWriter {
   readonly plain: Meter;
   readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #write: (progress: Progress) => Promise<void>;
-  #step = 'connect';
+  #step: TaskStep | 'begin' = 'begin';
   #storedBytes = 0;
   #cancel: () => void = () => {};
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(clock: Clock, write: (progress: Progress) => Promise<void>) {
+  constructor(clock: Clock, log: Logger, write: (progress: Progress) => Promise<void>) {
     this.#clock = clock;
+    this.#log = log;
     this.#write = write;
     this.plain = new Meter(clock);
     this.#arm();
   }
 
-  step(name: string): void {
+  step(name: TaskStep): void {
     this.#step = name;
+    this.#log.info({ step: name }, 'step');
   }
 
   /** Bytes of finished objects and of the one under way. */

@@ -22,9 +22,9 @@ import { accessOf, openTaskStore, type VerbContext } from './verb.ts';
 export async function restore(task: RestoreTask, context: VerbContext): Promise<Report> {
   const { signal, clock, progress } = context;
   const startedMs = clock.nowMs();
+  progress.step('check');
   const store = await openTaskStore(task.store, context);
   try {
-    progress.step('check');
     const { manifest } = await findTaskSet(store, task, signal);
     const options: DecodeOptions = {
       compression: manifest.compression,

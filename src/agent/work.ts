@@ -8,6 +8,8 @@ import { makeFifos, openBoth, openForWriting } from './fifo.ts';
 export interface WorkTimes {
   /** Until the tool container's loop has come, and until it has begun a step. */
   startMs: number;
+  /** Between the loop's coming and its reading: longer than a container takes to be started again. */
+  answerMs: number;
   /** Between the end of a tool's output and its exit file. */
   exitMs: number;
   /** Between TERM and KILL for a tool. */
@@ -16,7 +18,13 @@ export interface WorkTimes {
   watchMs: number;
 }
 
-export const workTimes: WorkTimes = { startMs: 60_000, exitMs: 10_000, killMs: 5_000, watchMs: 1_000 };
+export const workTimes: WorkTimes = {
+  startMs: 60_000,
+  answerMs: 10_000,
+  exitMs: 10_000,
+  killMs: 5_000,
+  watchMs: 1_000,
+};
 
 /**
  * The agent's end of the work directory that it shares with the tool container; `contract/tool-loop.ts` is the other
@@ -29,8 +37,7 @@ export class Work {
   readonly times: WorkTimes;
   readonly #dir: string;
   readonly #lost = new AbortController();
-  #control: number;
-  #attached = false;
+  readonly #control: number;
   #closed = false;
   #stepCount = 0;
   #stopWatch = (): void => {};
@@ -44,20 +51,26 @@ export class Work {
     this.#watch();
   }
 
-  /** Makes the control FIFO and waits for the loop. Throws StartDeadlineExceeded when it does not come. */
+  /**
+   * Makes the control FIFO and waits until the loop reads it. Throws StartDeadlineExceeded when no loop comes, ToolLost
+   * when one came and is gone: its boot number stays behind and alone proves nothing.
+   */
   static async open(dir: string, clock: Clock, times: WorkTimes, signal: AbortSignal): Promise<Work> {
-    // Renamed into place when it is open: a loop that finds it always finds a writer too, so an end means a dead agent.
-    const fresh = join(dir, 'control.new');
-    await makeFifos(fresh);
-    const control = await openBoth(fresh);
+    const control = await makeControl(dir);
     try {
-      await rename(fresh, join(dir, 'control'));
-      const untilMs = clock.nowMs() + times.startMs;
+      const beganMs = clock.nowMs();
+      let cameMs: number | undefined;
       for (;;) {
+        const isRead = isReadBySomebody(control);
         const boot = await readBoot(dir);
-        if (boot !== undefined) return new Work(dir, boot, control, clock, times);
-        if (clock.nowMs() >= untilMs) {
+        if (boot !== undefined && isRead) return new Work(dir, boot, control, clock, times);
+        const nowMs = clock.nowMs();
+        if (boot !== undefined) cameMs ??= nowMs;
+        if (cameMs === undefined && nowMs >= beganMs + times.startMs) {
           throw new Fault('StartDeadlineExceeded', `the tool container did not start within ${times.startMs / 1000} s`);
+        }
+        if (cameMs !== undefined && nowMs >= cameMs + times.answerMs) {
+          throw new Fault('ToolLost', 'the tool container came and is gone');
         }
         await sleep(clock, 20, signal);
       }
@@ -95,11 +108,6 @@ export class Work {
       this.#lost.signal.throwIfAborted();
       await sleep(this.clock, 5, signal);
     }
-    await this.#attach().catch((thrown: unknown) => {
-      // Closed in between: the FIFO is gone, or the loop has let go of it.
-      this.#lost.signal.throwIfAborted();
-      throw thrown;
-    });
     this.#lost.signal.throwIfAborted();
   }
 
@@ -129,17 +137,6 @@ export class Work {
     await rm(join(this.#dir, 'control'), { force: true });
   }
 
-  // While the agent itself is a reader of the FIFO, writing never fails. Once the loop reads, it lets go of that end.
-  async #attach(): Promise<void> {
-    if (this.#attached) return;
-    this.#attached = true;
-    const writeOnly = await openForWriting(join(this.#dir, 'control'));
-    // A writer that is left open would keep the loop, and the tool, running for ever.
-    if (this.#closed) return closeSync(writeOnly);
-    closeSync(this.#control);
-    this.#control = writeOnly;
-  }
-
   #watch(): void {
     this.#stopWatch = this.clock.after(
       this.times.watchMs,
@@ -154,12 +151,37 @@ export class Work {
     const boot = await readBoot(this.#dir);
     if (this.#closed) return;
     if (boot !== this.boot) this.#loseTool('the tool container was restarted');
-    // An empty line means nothing to the loop, but it cannot be written when nobody reads.
-    else if (this.#attached) this.tell('');
+    else this.tell('');
   }
 
   #loseTool(message: string): void {
     if (!this.#lost.signal.aborted) this.#lost.abort(new Fault('ToolLost', message));
+  }
+}
+
+/** The control FIFO, open for writing before a loop can find it: then an end that the loop sees means a dead agent. */
+async function makeControl(dir: string): Promise<number> {
+  const fresh = join(dir, 'control.new');
+  await makeFifos(fresh);
+  // Without a reader there is no opening it for writing alone; a reader of our own would keep every write from failing.
+  const both = await openBoth(fresh);
+  try {
+    const control = await openForWriting(fresh);
+    await rename(fresh, join(dir, 'control'));
+    return control;
+  } finally {
+    closeSync(both);
+  }
+}
+
+/** An empty line means nothing to the loop, but it cannot be written when nobody reads. */
+function isReadBySomebody(control: number): boolean {
+  try {
+    writeSync(control, '\n');
+    return true;
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'EPIPE') return false;
+    throw thrown;
   }
 }
 

@@ -212,6 +212,22 @@ describe('the three traps', () => {
     expect(fault.reason).toBe('StartDeadlineExceeded');
   });
 
+  it('a loop that came and died before the agent opened its end is ToolLost, and not waited for as if it were to come', async () => {
+    const tool = container().start();
+    await until('the boot number', () => tool.leftovers().includes('boot'));
+    await tool.end('SIGKILL');
+    const fault = await faultOf(tool.open({ startMs: 60_000, answerMs: 100 }));
+    expect(fault).toMatchObject({ reason: 'ToolLost', message: 'the tool container came and is gone' });
+  });
+
+  it('a loop that died before its first step is noticed at once', async () => {
+    const tool = container().start();
+    const { steps } = await tool.open({ startMs: 60_000 });
+    await tool.end('SIGKILL');
+    const fault = await faultOf(steps.run(['true'], { signal: never }));
+    expect(fault).toMatchObject({ reason: 'ToolLost', message: 'the tool container ended' });
+  });
+
   it('a loop that does not begin a step is ToolLost', async () => {
     const tool = container().start();
     const { steps, work } = await tool.open({ startMs: 300, watchMs: 60_000 });
