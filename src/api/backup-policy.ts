@@ -178,14 +178,18 @@ export const backupPolicyStatus = z.object({
   conditions,
   nextRun: time.optional().describe('When the next scheduled run is due.'),
   lastRun: z
-    .object({ name: z.string(), phase, createdAt: time })
+    .object({
+      name: z.string().describe('Name of the BackupRun.'),
+      phase,
+      createdAt: time.describe('When it was made.'),
+    })
     .optional()
     .describe('The newest run, however it stands.'),
   lastSuccess: z
     .object({
-      run: z.string(),
+      run: z.string().describe('Name of the BackupRun.'),
       time: time.describe('The moment the backup is of.'),
-      storedBytes: z.int(),
+      storedBytes: z.int().describe('Bytes in the store.'),
       size: z.string().describe('The same for people.'),
     })
     .optional()
@@ -193,9 +197,12 @@ export const backupPolicyStatus = z.object({
   schedules: z
     .array(
       z.object({
-        name: z.string(),
+        name: z.string().describe('Name of the schedule.'),
         lastTick: time.describe('The newest tick that was dealt with: a run was made for it, or it was skipped.'),
-        lastSkipped: z.object({ tick: time, message: z.string() }).optional(),
+        lastSkipped: z
+          .object({ tick: time.describe('When a run was due.'), message: z.string().describe('Why there is none.') })
+          .optional()
+          .describe('The newest tick without a run.'),
       }),
     )
     .meta({ listKey: 'name' })

@@ -7,32 +7,40 @@ export const conditionTypes = {
   Stalled: 'True when nothing more will happen until a person acts. Absent otherwise.',
 } as const;
 
+export interface StateFacts {
+  meaning: string;
+  /** The status of Ready that comes with the reason: True at rest, Unknown while work goes on. */
+  ready: 'True' | 'Unknown';
+}
+
+const atRest = (meaning: string): StateFacts => ({ meaning, ready: 'True' });
+const atWork = (meaning: string): StateFacts => ({ meaning, ready: 'Unknown' });
+
 /** Reasons of conditions that are not failures. With `base/reasons.ts` this is the whole list; event reasons are the same words. */
 export const stateReasons = {
   BackupPolicy: {
-    Scheduled: 'The newest backup succeeded and the next run is planned.',
-    NeverRun: 'No run has succeeded yet: there is nothing to restore from.',
-    ByHand: 'The newest backup succeeded; there is no schedule, so runs are made by hand.',
-    Suspended: 'spec.suspend is true: no run is started.',
-    ReadOnly: 'Another cluster or home owns the repository: it can be restored from here, not written to.',
+    Scheduled: atRest('The newest run succeeded and the next one is planned.'),
+    NeverRun: atRest('No run has ended yet: there is nothing to restore from.'),
+    ByHand: atRest('The newest run succeeded; no schedule will make another one, so runs are made by hand.'),
+    Suspended: atRest('spec.suspend is true: no run is started.'),
+    ReadOnly: atRest('Another cluster or home owns the repository: it can be restored from here, not written to.'),
   },
   BackupRun: {
-    Pending: 'The run waits for its turn: one run at a time for each policy.',
-    Suspended: 'The policy is suspended: the run waits until it is not.',
-    Starting: 'A task was asked for and has not begun.',
-    Running: 'The backup runs.',
-    Retrying: 'An attempt failed by what may have been an accident; the next one is about to start.',
-    Inspecting: 'An attempt ended without a word: its manifest is looked for in the store.',
-    Stopping: 'The run was deleted: its task is being stopped.',
-    Succeeded: 'The backup is in the store and its manifest is written.',
+    Pending: atWork('The run waits for its turn: one run at a time for each policy.'),
+    Suspended: atWork('The policy is suspended: the run waits until it is not.'),
+    Starting: atWork('A task was asked for and has not begun.'),
+    Running: atWork('The backup runs.'),
+    Retrying: atWork('An attempt failed by what may have been an accident; the next one is about to start.'),
+    Inspecting: atWork('An attempt ended without a word: its manifest is looked for in the store.'),
+    Stopping: atWork('The run was deleted: its task is being stopped.'),
+    Succeeded: atRest('The backup is in the store and its manifest is written.'),
   },
   RestoreRequest: {
-    Validating: 'The backup to restore is looked for. Nothing is touched.',
-    Preparing: 'The task was asked for and has not begun. Nothing is touched.',
-    Replaying: 'The backup is being checked, restored and compared.',
-    Stopping: 'The request was deleted: its task is being stopped.',
-    Succeeded: 'The database is restored and equals what was backed up.',
+    Preparing: atWork('The task was asked for and has not begun. Nothing is touched.'),
+    Replaying: atWork('The backup is being checked, restored and compared.'),
+    Stopping: atWork('The request was deleted: its task is being stopped.'),
+    Succeeded: atRest('The database is restored and equals what was backed up.'),
   },
-} as const satisfies Record<KindName, Record<string, string>>;
+} as const satisfies Record<KindName, Record<string, StateFacts>>;
 
 export type StateReason<Kind extends KindName> = keyof (typeof stateReasons)[Kind];

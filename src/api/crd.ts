@@ -21,7 +21,7 @@ interface Column {
   name: string;
   type: 'string' | 'date' | 'integer';
   jsonPath: string;
-  description?: string;
+  description: string;
   /** 1: shown by `-o wide` only. */
   priority?: 1;
 }
@@ -40,11 +40,27 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
         jsonPath: '.status.lastSuccess.time',
         description: 'Age of the newest backup.',
       },
-      { name: 'Size', type: 'string', jsonPath: '.status.lastSuccess.size' },
-      { name: 'Next run', type: 'string', jsonPath: '.status.nextRun' },
-      { name: 'Ready', type: 'string', jsonPath: ready('status') },
-      { name: 'Reason', type: 'string', jsonPath: ready('reason') },
-      { name: 'Message', type: 'string', jsonPath: ready('message'), priority: 1 },
+      {
+        name: 'Size',
+        type: 'string',
+        jsonPath: '.status.lastSuccess.size',
+        description: 'Bytes of that backup in the store.',
+      },
+      {
+        name: 'Next run',
+        type: 'string',
+        jsonPath: '.status.nextRun',
+        description: 'When a schedule makes the next run.',
+      },
+      { name: 'Ready', type: 'string', jsonPath: ready('status'), description: 'True, False or Unknown.' },
+      { name: 'Reason', type: 'string', jsonPath: ready('reason'), description: 'The condition Ready in one word.' },
+      {
+        name: 'Message',
+        type: 'string',
+        jsonPath: ready('message'),
+        priority: 1,
+        description: 'The same in a sentence.',
+      },
     ],
   },
   BackupRun: {
@@ -52,13 +68,24 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
     status: backupRunStatus,
     about: 'One backup: made by a schedule of a policy or by hand. What it wrote is described in its status for ever.',
     columns: [
-      { name: 'Policy', type: 'string', jsonPath: '.spec.policyName' },
-      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
-      { name: 'Size', type: 'string', jsonPath: '.status.size' },
-      { name: 'Duration', type: 'string', jsonPath: '.status.duration' },
-      { name: 'Reason', type: 'string', jsonPath: ready('reason') },
-      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-      { name: 'Message', type: 'string', jsonPath: ready('message'), priority: 1 },
+      { name: 'Policy', type: 'string', jsonPath: '.spec.policyName', description: 'What it is a backup of.' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Where it stands.' },
+      { name: 'Size', type: 'string', jsonPath: '.status.size', description: 'Bytes in the store.' },
+      {
+        name: 'Duration',
+        type: 'string',
+        jsonPath: '.status.duration',
+        description: 'From the start of the first task to the end.',
+      },
+      { name: 'Reason', type: 'string', jsonPath: ready('reason'), description: 'The condition Ready in one word.' },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since it was made.' },
+      {
+        name: 'Message',
+        type: 'string',
+        jsonPath: ready('message'),
+        priority: 1,
+        description: 'The same in a sentence.',
+      },
     ],
   },
   RestoreRequest: {
@@ -66,13 +93,24 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
     status: restoreRequestStatus,
     about: 'One restore of one backup into one database.',
     columns: [
-      { name: 'Run', type: 'string', jsonPath: '.status.source.run' },
-      { name: 'Database', type: 'string', jsonPath: '.spec.target.database' },
-      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
-      { name: 'Duration', type: 'string', jsonPath: '.status.duration' },
-      { name: 'Reason', type: 'string', jsonPath: ready('reason') },
-      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-      { name: 'Message', type: 'string', jsonPath: ready('message'), priority: 1 },
+      { name: 'Run', type: 'string', jsonPath: '.status.source.run', description: 'The backup that is restored.' },
+      { name: 'Database', type: 'string', jsonPath: '.spec.target.database', description: 'Where it is restored to.' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Where it stands.' },
+      {
+        name: 'Duration',
+        type: 'string',
+        jsonPath: '.status.duration',
+        description: 'From the start of the first task to the end.',
+      },
+      { name: 'Reason', type: 'string', jsonPath: ready('reason'), description: 'The condition Ready in one word.' },
+      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since it was made.' },
+      {
+        name: 'Message',
+        type: 'string',
+        jsonPath: ready('message'),
+        priority: 1,
+        description: 'The same in a sentence.',
+      },
     ],
   },
 };

@@ -1,7 +1,43 @@
 import { type ReasonFacts, reasons } from '../base/reasons.ts';
-import { conditionTypes, stateReasons } from './conditions.ts';
+import { conditionTypes, type StateFacts, stateReasons } from './conditions.ts';
 import { describeKind, type SchemaNode } from './crd.ts';
-import { apiVersion, type KindName, kindNames } from './names.ts';
+import {
+  apiVersion,
+  type KindName,
+  kindNames,
+  nameMaxLength,
+  policyLabel,
+  scheduleLabel,
+  taskFinalizer,
+  tickAnnotation,
+} from './names.ts';
+
+/** What the metadata of a kind may hold beside its name. */
+const metadata: Record<KindName, [place: string, name: string, meaning: string][]> = {
+  BackupPolicy: [],
+  BackupRun: [
+    ['label', policyLabel, 'The policy whose schedule made the run. Not there when it was made by hand.'],
+    ['label', scheduleLabel, 'The schedule that made it.'],
+    ['annotation', tickAnnotation, 'When the schedule wanted it.'],
+    ['finalizer', taskFinalizer, 'Held while a task may be running: it is stopped before the run goes.'],
+  ],
+  RestoreRequest: [
+    ['finalizer', taskFinalizer, 'Held while a task may be running: it is stopped before the request goes.'],
+  ],
+};
+
+const again: Record<KindName, string> = {
+  BackupPolicy:
+    'The reason is that of the newest run that failed. The next tick of a schedule makes another run; *again* says what ' +
+    'that run itself would do, and BackupRun.md how.',
+  BackupRun:
+    '*Again* says what happens by itself: `never` waits for a person; after `once` and `backoff` there is a second attempt, ' +
+    'soon or after a longer pause, and no third one. Whatever is missing before an attempt has begun is waited for until ' +
+    'a deadline.',
+  RestoreRequest:
+    'A restore is not tried again by itself, whatever *again* says: look into the target, then make another request. ' +
+    'Whatever is missing before the task has begun is waited for until a deadline.',
+};
 
 /** The page of a kind in docs/spec: `example` as it is, then every field, condition and reason. Markdown. */
 export function referencePage(kind: KindName, example: string): string {
@@ -12,12 +48,28 @@ export function referencePage(kind: KindName, example: string): string {
       `<!-- Written by npm run generate. Change src/api and run it again. -->`,
       `# ${kind}`,
       about,
-      `\`${apiVersion}\`, namespaced. \`kubectl get ${plural}\` or \`kubectl get ${shortName}\` shows: ${columns.map(({ name }) => name).join(', ')}.`,
+      `\`${apiVersion}\`, namespaced. The name has at most ${nameMaxLength[kind]} characters. \`kubectl get ${plural}\` or \`kubectl get ${shortName}\` shows:`,
+      table(
+        ['column', 'meaning'],
+        columns.map(({ name, description, priority }) => [
+          name,
+          priority === undefined ? description : `${description} With \`-o wide\` only.`,
+        ]),
+      ),
       '## Example',
       `\`\`\`yaml\n${example.trimEnd()}\n\`\`\``,
       '## spec',
       'Fields that are not in this table are refused.',
       fieldTable(spec, 'spec'),
+      ...(metadata[kind].length === 0
+        ? []
+        : [
+            '## metadata',
+            table(
+              ['where', 'name', 'meaning'],
+              metadata[kind].map(([place, name, meaning]) => [place, code(name), meaning]),
+            ),
+          ]),
       '## status',
       'Written by Backstay only.',
       fieldTable(status, 'status'),
@@ -27,13 +79,20 @@ export function referencePage(kind: KindName, example: string): string {
         Object.entries(conditionTypes).map(([type, meaning]) => [code(type), meaning]),
       ),
       '## Reasons while all is well',
+      'With `True` the object is at rest; with `Unknown` work goes on, and `Reconciling` is true.',
       table(
-        ['reason', 'meaning'],
-        Object.entries(stateReasons[kind]).map(([reason, meaning]) => [code(reason), meaning]),
+        ['reason', 'Ready', 'meaning'],
+        Object.entries<StateFacts>(stateReasons[kind]).map(([reason, { meaning, ready }]) => [
+          code(reason),
+          code(ready),
+          meaning,
+        ]),
       ),
       '## Reasons of failures',
-      'One word each, the same in the condition, the event, the log and the exit of the agent. *Again* says what happens by itself: ' +
-        'nothing until a person acts, one more attempt, or attempts with growing pauses while nothing has been started.',
+      'One word each, the same in the condition, the event, the log and the report of the agent. `Ready` is `False`; ' +
+        '`Stalled` is true when it is over, and `Reconciling` while it may still come right. An accident of the operator itself ' +
+        'leaves `Ready` as it was and stands at `Reconciling` until the next try.',
+      again[kind],
       table(
         ['reason', 'meaning', 'what to do', 'again'],
         Object.entries<ReasonFacts>(reasons).map(([reason, { meaning, hint, retry }]) => [
@@ -43,6 +102,12 @@ export function referencePage(kind: KindName, example: string): string {
           retry,
         ]),
       ),
+      '## Events',
+      'One for each change of the status or the reason: the words of the condition, of type `Normal` while all is well ' +
+        'and `Warning` for a failure or for something that is missing.' +
+        (metadata[kind].some(([, name]) => name === taskFinalizer)
+          ? ' A `Warning` with the reason `Stopping` says that a deleted object was let go although its task did not end.'
+          : ''),
       '',
     ]
       .join('\n\n')
@@ -81,7 +146,19 @@ function meaningOf(node: SchemaNode, isRequired: boolean): string {
   const rules = isPlain ? (node['x-kubernetes-validations'] ?? []).map(({ message }) => `It ${message}.`) : [];
   const fallback =
     node.default === undefined || !isPlain ? undefined : `Default: ${code(JSON.stringify(node.default))}.`;
-  return [isRequired ? '**Required.**' : undefined, node.description, fallback, ...rules].filter(Boolean).join(' ');
+  return [isRequired ? '**Required.**' : undefined, node.description, fallback, ...rules, boundsOf(node)]
+    .filter(Boolean)
+    .join(' ');
+}
+
+function boundsOf(node: SchemaNode): string | undefined {
+  const { minimum, maximum, minItems, maxItems, maxLength } = node as unknown as Record<string, number | undefined>;
+  if (minimum !== undefined && maximum !== undefined) return `From ${minimum} to ${maximum}.`;
+  if (maxItems !== undefined) {
+    if (minItems === maxItems) return `Exactly ${maxItems}.`;
+    return minItems === undefined ? `At most ${maxItems}.` : `From ${minItems} to ${maxItems}.`;
+  }
+  return maxLength === undefined || node['format'] !== undefined ? undefined : `At most ${maxLength} characters.`;
 }
 
 const code = (text: string): string => `\`${text}\``;

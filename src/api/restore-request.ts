@@ -78,21 +78,21 @@ export const restoreRequestStatus = z.object({
   progress,
   source: z
     .object({
-      run: z.string(),
-      policy: z.string(),
-      runUid: z.string(),
-      manifestSha256: z.string(),
+      run: z.string().describe('Name of the BackupRun.'),
+      policy: z.string().describe('Name of the BackupPolicy that says where it lies.'),
+      runUid: z.string().describe('Which set it is in the store.'),
+      manifestSha256: z.string().describe('No other manifest is taken.'),
       consistentAt: time.describe('The moment that is brought back.'),
     })
     .optional()
     .describe('The backup that was chosen. It does not change any more, whatever runs come later.'),
   result: z
     .object({
-      bytes: z.int(),
-      tableCount: z.int(),
-      rowCount: z.int(),
-      foreignKeyCount: z.int(),
-      durationMs: z.int(),
+      bytes: z.int().describe('Plain bytes given to the tool.'),
+      tableCount: z.int().describe('Tables whose rows were counted and compared.'),
+      rowCount: z.int().describe('Rows in all tables.'),
+      foreignKeyCount: z.int().describe('Foreign keys that were joined: none points nowhere.'),
+      durationMs: z.int().describe('How long the agent worked.'),
     })
     .optional()
     .describe('What was restored and compared with what the backup held.'),

@@ -7,12 +7,12 @@ export const observedGeneration = z.int().optional().describe('The generation of
 
 /** The condition of Kubernetes (metav1.Condition). */
 const condition = z.object({
-  type: z.string(),
-  status: z.enum(['True', 'False', 'Unknown']),
-  reason: z.string(),
-  message: z.string(),
-  lastTransitionTime: time,
-  observedGeneration: z.int().optional(),
+  type: z.string().describe('Ready, Reconciling or Stalled.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('What is said of it.'),
+  reason: z.string().describe('One word out of the lists below.'),
+  message: z.string().describe('The same in a sentence, with names and numbers; after a failure also what to do.'),
+  lastTransitionTime: time.describe('When the status last changed.'),
+  observedGeneration: z.int().optional().describe('The generation of the spec that it speaks of.'),
 });
 
 export const conditions = z
@@ -21,7 +21,12 @@ export const conditions = z
   .optional()
   .describe('Ready, and Reconciling or Stalled while they are true.');
 
-export const phase = z.enum(['Pending', 'Starting', 'Running', 'Succeeded', 'Failed']);
+export const phase = z
+  .enum(['Pending', 'Starting', 'Running', 'Succeeded', 'Failed'])
+  .describe(
+    'Pending: it waits for its policy, for its turn, or between two attempts. Starting: a task was asked for. Running: ' +
+      'the task runs. It stays as it is while the manifest of a task that ended without a word is looked for. Succeeded and Failed are final.',
+  );
 
 const attempt = {
   startedAt: time.describe('Written before the task is asked for.'),
@@ -30,10 +35,10 @@ const attempt = {
   acceptedAt: time.optional().describe('When the task was taken on.'),
   runningAt: time.optional().describe('When the task was first seen running.'),
   stopping: z
-    .object({ reason: z.string(), message: z.string() })
+    .object({ reason: z.string().describe('One word.'), message: z.string().describe('The same in a sentence.') })
     .optional()
     .describe('Why the task is being stopped. Written before it is.'),
-  endedAt: time.optional(),
+  endedAt: time.optional().describe('When it was seen to be over.'),
   outcome: z.string().optional().describe('Succeeded, or the reason of its failure.'),
 };
 
@@ -45,11 +50,11 @@ export type TaskRecord = z.output<typeof task>;
 export const attempts = z
   .array(
     z.object({
-      number: z.int(),
+      number: z.int().describe('1, or 2 after an accident.'),
       store: z.string().describe('Name of the store it writes to.'),
       ...attempt,
       inspection: z
-        .object({ number: z.int(), ...attempt })
+        .object({ number: z.int().describe('From 1 to 5.'), ...attempt })
         .optional()
         .describe('The look into the store after the task ended without a word.'),
     }),
@@ -65,18 +70,18 @@ export const currentTask = z
 
 export const progress = z
   .object({
-    at: time,
-    step: z.string(),
-    plainBytes: z.int().describe('Read from the database so far.'),
-    storedBytes: z.int().describe('Compressed and encrypted so far.'),
-    bytesPerSecond: z.number(),
+    at: time.describe('When it was measured.'),
+    step: z.string().describe('What the agent does.'),
+    plainBytes: z.int().describe('Read from the database, or given to it, so far.'),
+    storedBytes: z.int().describe('The same compressed and encrypted.'),
+    bytesPerSecond: z.number().describe('Of what is read.'),
   })
   .optional()
   .describe('How far the task is; for people.');
 
 export const failure = z
   .object({
-    reason: z.string(),
+    reason: z.string().describe('One word out of the list below.'),
     message: z.string().describe('What went wrong, and where.'),
     hint: z.string().describe('What to do.'),
   })

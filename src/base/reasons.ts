@@ -25,11 +25,6 @@ export const reasons = facts({
     hint: 'Create the named object in the same namespace, or correct the name.',
     retry: 'backoff',
   },
-  Suspended: {
-    meaning: 'The policy is suspended: nothing is started.',
-    hint: 'Set spec.suspend to false.',
-    retry: 'never',
-  },
   NotSupportedHere: {
     meaning: 'The field or the way to run it has no meaning where Backstay runs now.',
     hint: 'Remove the field that the message names, or use the other way to run.',

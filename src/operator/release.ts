@@ -1,6 +1,6 @@
 import { taskFinalizer } from '../api/names.ts';
 import type { Objects } from '../cluster/objects.ts';
-import { after, done, stalled } from '../cluster/outcome.ts';
+import { after, stalled } from '../cluster/outcome.ts';
 import { keyOf, type Resource } from '../cluster/resource.ts';
 import type { Runner } from '../cluster/runner.ts';
 import type { ReconcileResult } from '../cluster/status.ts';
@@ -50,7 +50,7 @@ export async function releaseDeleted(
     const message = `it is let go although ${left.join(', ')} did not end: look for what is left of it`;
     await objects.recordEvent(object, { type: 'Warning', reason: 'Stopping', message });
   }
-  return { outcome: done('Stopping', 'it was deleted'), written: await release(object, ports) };
+  return { outcome: stalled('Stopped', 'it was deleted'), written: await release(object, ports) };
 }
 
 /** Removes the tasks; the answer names those that are still there. */

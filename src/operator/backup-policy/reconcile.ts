@@ -7,7 +7,7 @@ import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import { onObjects, type Reconciler } from '../../cluster/controller.ts';
 import { type Objects, ObjectsError } from '../../cluster/objects.ts';
-import { done, stalled } from '../../cluster/outcome.ts';
+import { stalled } from '../../cluster/outcome.ts';
 import type { Draft, Resource } from '../../cluster/resource.ts';
 import { type Decision, decide, type RunView } from './decide.ts';
 
@@ -29,8 +29,7 @@ export function createPolicyReconciler({
     triggers: [onObjects(objects, 'BackupRun', (run) => policyKeys(run))],
     async reconcile(policy, { nowMs }) {
       // Nothing of ours holds a policy: what is deleted is only waiting for somebody else's finalizer.
-      if (policy.metadata.deletionTimestamp !== undefined)
-        return { outcome: done('Suspended', 'the policy was deleted') };
+      if (policy.metadata.deletionTimestamp !== undefined) return { outcome: stalled('Stopped', 'it was deleted') };
       const { name, namespace } = policy.metadata;
       const status = policy.status as BackupPolicyStatus | undefined;
       const spec = readSpec(policy, mode);

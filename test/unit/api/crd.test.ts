@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { stateReasons } from '../../../src/api/conditions.ts';
-import { customResourceDefinition, type SchemaNode } from '../../../src/api/crd.ts';
+import { conditionTypes, stateReasons } from '../../../src/api/conditions.ts';
+import { customResourceDefinition, describeKind, type SchemaNode } from '../../../src/api/crd.ts';
 import { type KindName, kindNames } from '../../../src/api/names.ts';
 import { referencePage } from '../../../src/api/reference.ts';
 import { reasons } from '../../../src/base/reasons.ts';
@@ -36,8 +36,8 @@ describe.each(kinds)('the schema of %s', (kind) => {
     }
   });
 
-  it('describes every field of the spec', () => {
-    const fields = all.filter(([path]) => path.startsWith(`${kind}.spec.`) && !path.endsWith('[]'));
+  it('describes every field, of the spec and of the status', () => {
+    const fields = all.filter(([path]) => /[.](spec|status)[.]/.test(path) && !path.endsWith('[]'));
     expect(fields.filter(([, node]) => node.description === undefined).map(([path]) => path)).toEqual([]);
   });
 
@@ -49,12 +49,16 @@ describe.each(kinds)('the schema of %s', (kind) => {
     }
   });
 
-  it('has a page that tells every field and every reason', () => {
+  it('has a page that tells every field, default, column, condition and reason', () => {
     const page = referencePage(kind, 'kind: Example\n');
-    const words = [...Object.keys(stateReasons[kind]), ...Object.keys(reasons)];
-    expect(words.filter((word) => !page.includes(`\`${word}\``))).toEqual([]);
-    for (const [path] of all.filter(([name]) => name.startsWith(`${kind}.spec.`) && !name.endsWith('[]'))) {
-      expect(page).toContain(`\`${path.slice(kind.length + 1)}\``);
+    const words = [...Object.keys(conditionTypes), ...Object.keys(stateReasons[kind]), ...Object.keys(reasons)];
+    expect(words.filter((word) => !page.includes(`\n| \`${word}\` |`))).toEqual([]);
+    for (const [path, node] of all.filter(([name]) => /[.](spec|status)[.]/.test(name) && !name.endsWith('[]'))) {
+      const row = page.split('\n').find((line) => line.startsWith(`| \`${path.slice(kind.length + 1)}\` |`));
+      expect([path, row]).toEqual([path, expect.stringContaining(node.description ?? '')]);
+      if (node.default !== undefined && node.type !== 'object')
+        expect(row).toContain(`Default: \`${JSON.stringify(node.default)}\``);
     }
+    for (const { name } of describeKind(kind).columns) expect(page).toContain(`\n| ${name} |`);
   });
 });

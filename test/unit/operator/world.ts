@@ -2,10 +2,13 @@ import { expect } from '@jest/globals';
 import { pino } from 'pino';
 import { backupPolicyStatus } from '../../../src/api/backup-policy.ts';
 import { backupRunStatus } from '../../../src/api/backup-run.ts';
+import { conditionTypes, type StateFacts, stateReasons } from '../../../src/api/conditions.ts';
 import type { Mode } from '../../../src/api/mode.ts';
 import { apiVersion } from '../../../src/api/names.ts';
 import { restoreRequestStatus } from '../../../src/api/restore-request.ts';
 import { timestamp } from '../../../src/base/clock.ts';
+import { isReason } from '../../../src/base/reasons.ts';
+import { conditionsIn } from '../../../src/cluster/conditions.ts';
 import type { Reconciler } from '../../../src/cluster/controller.ts';
 import { type ObjectEvent, type Objects, ObjectsError } from '../../../src/cluster/objects.ts';
 import type { Outcome } from '../../../src/cluster/outcome.ts';
@@ -172,6 +175,7 @@ export class World {
       this.#call(() => {
         // An API server drops what the schema does not know, and refuses what it knows otherwise.
         expect(statusSchemas[object.kind].parse(status)).toEqual(status);
+        expectDocumented(object.kind, status);
         return this.#replace(object, (now) => ({ ...now, status }));
       }),
     replaceFinalizers: (object, finalizers) =>
@@ -197,6 +201,19 @@ export class World {
     remove: ({ name }) => this.#call(() => void this.tasks.delete(name)),
     watch: async () => undefined,
   };
+}
+
+/** Whatever a test makes a reconciler say stands in docs/spec of that kind, with the status of Ready that is said there. */
+function expectDocumented(kind: Kind, status: unknown): void {
+  const states: Record<string, StateFacts> = stateReasons[kind];
+  for (const { type, reason, ...said } of conditionsIn(status)) {
+    expect(Object.keys(conditionTypes)).toContain(type);
+    const ready = states[reason]?.ready;
+    // A word that is a state and a failure, such as ReadOnly, is documented as both.
+    const documented = [ready, ...(isReason(reason) ? ['False'] : [])].filter((one) => one !== undefined);
+    expect([reason, documented]).toEqual([reason, expect.arrayContaining(type === 'Ready' ? [said.status] : [])]);
+    expect([reason, documented.length > 0]).toEqual([reason, true]);
+  }
 }
 
 // Not structuredClone: inside jest its objects have the prototypes of another realm, and nothing equals them strictly.
