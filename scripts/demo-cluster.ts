@@ -1,10 +1,10 @@
 // `npm run demo:cluster`: the same story on a real Kubernetes node. The operator runs in the cluster from the project's
 // Dockerfile; backup and restore are Jobs. `--kubeconfig FILE` uses a cluster of yours, `--keep` leaves it all running.
 import { parseArgs } from 'node:util';
-import { generateIdentity } from '../src/stream/identity.ts';
 import { bringUpCluster } from '../test/harness/cluster/cluster.ts';
 import { Unavailable } from '../test/harness/cluster/unavailable.ts';
-import { installOperator, Playground, readManifests } from '../test/harness/kubernetes-shop.ts';
+import { installOperator } from '../test/harness/kubernetes-operator.ts';
+import { Playground, readManifests } from '../test/harness/kubernetes-shop.ts';
 import { drawPortrait } from '../test/harness/portrait.ts';
 import { makeShop } from '../test/harness/shop.ts';
 import { Story } from './story.ts';
@@ -60,17 +60,8 @@ async function tell(): Promise<void> {
     'backup',
     'Apply examples/kubernetes/policy.yaml; its schedule makes the first backup',
     async () => {
-      const identity = await generateIdentity();
-      await shop.apply([
-        {
-          apiVersion: 'v1',
-          kind: 'Secret',
-          metadata: { name: 'shop-identity' },
-          stringData: { identity: identity.reveal() },
-        },
-        ...readManifests('examples/kubernetes/policy.yaml').map((policy) => encryptFor(policy, identity.recipient)),
-      ]);
-      const name = await firstRun(shop);
+      await shop.apply([shop.policy()]);
+      const name = await shop.firstRun();
       story.say(`  the schedule made the run ${name}`);
       const { phase, failure: why, set } = (await shop.waitForEnd('BackupRun', name)).status;
       if (phase !== 'Succeeded' || set === undefined)
@@ -106,20 +97,4 @@ async function tell(): Promise<void> {
   story.say(
     `\n  kubectl --kubeconfig ${cluster.kubeconfigPath} is the way in; npm run cluster -- down ends the cluster`,
   );
-}
-
-/** The example as it is, with the public key of this demo put in. */
-function encryptFor(policy: ReturnType<typeof readManifests>[number], recipient: string): typeof policy {
-  const spec = policy['spec'] as { encryption: { age: object } };
-  return { ...policy, spec: { ...spec, encryption: { age: { ...spec.encryption.age, recipients: [recipient] } } } };
-}
-
-async function firstRun(shop: Playground): Promise<string> {
-  const untilMs = Date.now() + 90_000;
-  while (Date.now() < untilMs) {
-    const [first] = await shop.list('BackupRun');
-    if (first !== undefined) return first.metadata.name;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-  }
-  throw new Error('the schedule made no run');
 }

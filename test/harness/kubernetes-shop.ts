@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { parseAllDocuments } from 'yaml';
 import type { Kind, Resource } from '../../src/cluster/resource.ts';
+import { generateIdentity } from '../../src/stream/identity.ts';
 import type { SettledCluster } from './cluster/cluster.ts';
 import { kubectl, kubectlApply } from './cluster/kubectl.ts';
 import { checkoutDir } from './cluster/paths.ts';
@@ -10,7 +11,7 @@ import { eventually } from './eventually.ts';
 import { forwardPort } from './port-forward.ts';
 import type { EndedObject } from './standalone.ts';
 
-interface Manifest {
+export interface Manifest {
   kind: string;
   metadata: { name: string; namespace?: string };
   [field: string]: unknown;
@@ -23,26 +24,12 @@ export function readManifests(path: string): Manifest[] {
     .filter((value) => value !== null);
 }
 
-/** The three kinds and the operator, as a user installs them from the checkout; waits until it is ready to work. */
-export async function installOperator(cluster: SettledCluster): Promise<void> {
-  const crds = ['backuppolicies', 'backupruns', 'restorerequests'].flatMap((plural) =>
-    readManifests(`crds/backstay.dev_${plural}.yaml`),
-  );
-  await kubectlApply(crds, cluster);
-  await kubectl(
-    ['wait', '--for=condition=Established', '--timeout=30s', ...crds.map(({ metadata }) => `crd/${metadata.name}`)],
-    { cluster },
-  );
-  await kubectlApply(readManifests('examples/kubernetes/operator.yaml'), cluster);
-  await kubectl(['-n', 'backstay-system', 'rollout', 'restart', 'deployment/backstay'], { cluster });
-  await kubectl(['-n', 'backstay-system', 'rollout', 'status', 'deployment/backstay', '--timeout=120s'], { cluster });
-}
-
 /** A namespace with the playground's PostgreSQL and S3 server, under restricted Pod Security. */
 export class Playground {
   readonly cluster: SettledCluster;
   readonly namespace: string;
   #forward: { host: string; port: number; stop(): void } | undefined;
+  #recipient = '';
 
   constructor(cluster: SettledCluster, namespace: string) {
     this.cluster = cluster;
@@ -58,11 +45,20 @@ export class Playground {
     await this.apply(readManifests('examples/kubernetes/playground.yaml'));
     await this.kubectl(['rollout', 'status', 'statefulset/shop-postgres', '--timeout=120s']);
     await this.kubectl(['rollout', 'status', 'deployment/s3', '--timeout=120s']);
-    this.#forward = await forwardPort(this.cluster, {
-      namespace: this.namespace,
-      service: 'shop-postgres',
-      port: 5432,
-    });
+    this.#forward = await this.#wayIn();
+    const identity = await generateIdentity();
+    this.#recipient = identity.recipient;
+    await this.putSecret('shop-identity', { identity: identity.reveal() });
+  }
+
+  /** Through the kubelet where the pods' addresses are not this machine's: a test that stops the kubelet needs the other. */
+  async #wayIn(): Promise<{ host: string; port: number; stop(): void }> {
+    const service = 'shop-postgres';
+    if (this.cluster.way !== 'one machine') {
+      return forwardPort(this.cluster, { namespace: this.namespace, service, port: 5432 });
+    }
+    const host = await this.kubectl(['get', 'service', service, '-o', 'jsonpath={.spec.clusterIP}']);
+    return { host, port: 5432, stop: () => {} };
   }
 
   /** How a client on this machine reaches a database of the playground, as its superuser. */
@@ -95,6 +91,82 @@ export class Playground {
       metadata: { ...object.metadata, namespace: this.namespace },
     }));
     return kubectlApply(placed, this.cluster);
+  }
+
+  putSecret(name: string, stringData: Record<string, string>): Promise<void> {
+    return this.apply([{ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData }]);
+  }
+
+  /** examples/kubernetes/policy.yaml, encrypted for this playground's key; `change` makes another policy of it. */
+  policy(change: { name?: string; spec?: Record<string, unknown> } = {}): Manifest {
+    const [example] = readManifests('examples/kubernetes/policy.yaml');
+    const { encryption, ...spec } = example!['spec'] as { encryption: { age: object } };
+    return {
+      ...example!,
+      metadata: { name: change.name ?? example!.metadata.name },
+      spec: { ...spec, encryption: { age: { ...encryption.age, recipients: [this.#recipient] } }, ...change.spec },
+    };
+  }
+
+  /**
+   * A policy of that name without a schedule, with a prefix of its own, and a run of it by hand, both of the examples;
+   * the run has the same name.
+   */
+  async backUp(name: string, { database = 'shop', spec = {} }: { database?: string; spec?: object } = {}) {
+    const own = { stores: [this.store(`own/${name}`)], schedules: [], ...spec };
+    const [example] = readManifests('examples/kubernetes/run.yaml');
+    const run = { ...(example!['spec'] as object), policyName: name, dump: { databases: [database] } };
+    await this.apply([this.policy({ name, spec: own }), { ...example!, metadata: { name }, spec: run }]);
+  }
+
+  /** The store of the example, under a prefix. */
+  store(prefix: string): object {
+    const { stores } = this.policy()['spec'] as { stores: { s3: object }[] };
+    return { ...stores[0]!, s3: { ...stores[0]!.s3, prefix } };
+  }
+
+  /** The manifests that lie under a prefix of the S3 server. */
+  async manifests(prefix: string): Promise<string[]> {
+    const found = await this.kubectl([
+      'exec',
+      'deploy/s3',
+      '-c',
+      's3',
+      '--',
+      'find',
+      '/data/backups',
+      '-name',
+      'manifest.json',
+    ]);
+    return found.split('\n').filter((path) => path.startsWith(`/data/backups/${prefix}/`));
+  }
+
+  /** Jobs and pods of tasks that are there, by name. */
+  async tasksLeft(): Promise<string[]> {
+    const found = await this.kubectl(['get', 'jobs,pods', '-l', 'app.kubernetes.io/managed-by=backstay', '-o', 'name']);
+    return found.split('\n').filter(Boolean);
+  }
+
+  /** Every Job that ever made a pod here, once for each pod: what the job controller says in its events. */
+  async jobsThatRan(): Promise<string[]> {
+    const filter = 'reason=SuccessfulCreate,involvedObject.kind=Job';
+    const { items } = JSON.parse(await this.kubectl(['get', 'events', '--field-selector', filter, '-o', 'json'])) as {
+      items: { involvedObject: { name: string } }[];
+    };
+    return items.map(({ involvedObject }) => involvedObject.name).sort();
+  }
+
+  /** Waits until a schedule has made the first run, and answers its name. */
+  async firstRun(): Promise<string> {
+    return eventually(
+      async () => {
+        const [first] = await this.list('BackupRun');
+        if (first === undefined) throw new Error('the schedule made no run');
+        return first.metadata.name;
+      },
+      90_000,
+      300,
+    );
   }
 
   async get(kind: Kind, name: string): Promise<Resource> {

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import type { SettledCluster } from './cluster/cluster.ts';
+import { kubectl, kubectlApply } from './cluster/kubectl.ts';
+import { checkoutDir } from './cluster/paths.ts';
+import { readManifests } from './kubernetes-shop.ts';
+
+const systemNamespace = 'backstay-system';
+const podLabels = 'app.kubernetes.io/name=backstay,app.kubernetes.io/component=operator';
+
+/** The three kinds and the operator, as a user installs them from the checkout; waits until it is ready to work. */
+export async function installOperator(cluster: SettledCluster): Promise<void> {
+  const crds = ['backuppolicies', 'backupruns', 'restorerequests'].flatMap((plural) =>
+    readManifests(`crds/backstay.dev_${plural}.yaml`),
+  );
+  await kubectlApply(crds, cluster);
+  await kubectl(
+    ['wait', '--for=condition=Established', '--timeout=30s', ...crds.map(({ metadata }) => `crd/${metadata.name}`)],
+    { cluster },
+  );
+  await kubectlApply(readManifests('examples/kubernetes/operator.yaml'), cluster);
+  await system(cluster, 'rollout', 'restart', 'deployment/backstay');
+  await operatorReady(cluster);
+}
+
+/** Waits until the operator's pod is there and ready. */
+export async function operatorReady(cluster: SettledCluster): Promise<void> {
+  await system(cluster, 'rollout', 'status', 'deployment/backstay', '--timeout=120s');
+}
+
+/** Ends the operator's pod and keeps all else of it; `installOperator` brings it back. */
+export async function withdrawOperator(cluster: SettledCluster): Promise<void> {
+  await system(cluster, 'scale', 'deployment/backstay', '--replicas=0');
+  await system(cluster, 'wait', '--for=delete', 'pod', '-l', podLabels, '--timeout=60s');
+}
+
+const system = (cluster: SettledCluster, ...args: string[]): Promise<string> =>
+  kubectl(['-n', systemNamespace, ...args], { cluster });
+
+/** An object and a step of its table: `shop/nightly` and `write-intent`. */
+export interface StepOfObject {
+  object: string;
+  step: string;
+}
+
+/**
+ * Runs the operator as a process of this machine against the cluster's API, and has it die with -9 exactly where it
+ * begins each of these steps of these objects, one death a start. Answers the process that came after the last death;
+ * throws when one does not come within `timeoutMs`. The operator in the cluster must be withdrawn: never two at a time.
+ */
+export async function dieAtEach(
+  cluster: SettledCluster,
+  deaths: readonly StepOfObject[],
+  timeoutMs = 120_000,
+): Promise<LocalOperator> {
+  const untilMs = Date.now() + timeoutMs;
+  let left = deaths;
+  for (;;) {
+    const operator = new LocalOperator(cluster, left);
+    if (left.length === 0) return operator;
+    const { step, object } = await operator.death(untilMs - Date.now());
+    left = left.filter((one) => one.step !== step || one.object !== object);
+  }
+}
+
+export class LocalOperator {
+  readonly #child: ChildProcess;
+  #log = '';
+
+  constructor(cluster: SettledCluster, deaths: readonly StepOfObject[]) {
+    const context = cluster.context === undefined ? [] : ['--context', cluster.context];
+    const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--log-level', 'debug'];
+    this.#child = spawn(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        '--import',
+        new URL('./die-at-step.ts', import.meta.url).href,
+        join(checkoutDir, 'src/main.ts'),
+        ...['operator', ...options, '--image', 'backstay:dev'],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, BACKSTAY_TEST_DEATHS: JSON.stringify(deaths) } },
+    );
+    const take = (chunk: Buffer): void => {
+      this.#log = (this.#log + chunk.toString()).slice(-20_000);
+    };
+    this.#child.stdout?.on('data', take);
+    this.#child.stderr?.on('data', take);
+  }
+
+  /** The step of the object at which it died; throws when it lives longer, or ends in another way. */
+  death(timeoutMs: number): Promise<StepOfObject> {
+    return new Promise((resolve, reject) => {
+      const fail = (what: string): void => reject(new Error(`the operator ${what}:\n${this.#log.slice(-4_000)}`));
+      const timer = setTimeout(() => {
+        this.#child.kill('SIGKILL');
+        fail('did not come to the next step at which it was to die');
+      }, timeoutMs);
+      this.#child.once('close', (code, signal) => {
+        clearTimeout(timer);
+        if (signal !== 'SIGKILL') return fail(`ended with ${signal ?? code}`);
+        resolve(JSON.parse(this.#log.trimEnd().split('\n').at(-1) ?? '') as StepOfObject);
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once('close', resolve));
+    this.#child.kill('SIGTERM');
+    await gone;
+  }
+}
