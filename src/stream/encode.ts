@@ -32,7 +32,8 @@ interface CompressedFrame {
 /**
  * Cuts a stream into objects, each complete in itself: whole compressed frames, in one age file of its own when
  * encryption is on. Objects come one after the other, at least one: the bytes of each must be read to the end before the
- * next is asked for. Leaving the loop, or the signal, closes `source`.
+ * next is asked for. A chunk is the reader's until it asks for the next one: then its memory is given back. Leaving the
+ * loop, or the signal, closes `source`.
  */
 export async function* encode(source: Bytes, options: EncodeOptions): AsyncGenerator<EncodedObject, void, undefined> {
   const frames = new Peekable(compressedFrames(source, options));
@@ -71,6 +72,7 @@ async function* objectBytes(
   for await (const chunk of encryption.algorithm === 'Age' ? encrypt(body, encryption.recipients, 'Free') : body) {
     stored.add(chunk);
     yield chunk;
+    release(chunk);
   }
   onEnd();
   return { plain: plain.end(), stored: stored.end() };

@@ -15,7 +15,7 @@ export type Sight =
  */
 export type Look = (held: Buffer) => Sight;
 
-/** Refuses memory to a header that lies: ours hold 4 MiB, and a later version may choose more. */
+/** Refuses memory to a header that lies: ours hold 1 MiB, and a later version may choose more. */
 export const largestPlainBytes = 64 * 1024 * 1024;
 
 // What cannot be compressed grows a little. Anything beyond this is no frame but an attack or garbage.
@@ -91,4 +91,14 @@ export function outputRoom(plainBytes: number): number {
  */
 export function firstOutputRoom(plainBytes: number): number {
   return Math.max(4096, plainBytes >> 1);
+}
+
+/**
+ * What a one-shot compressor of node:zlib made, in memory of its own that has its very size and so can be released: it
+ * lies at the start of the room it was given, and half of that is empty. What lies in memory that others use is left.
+ */
+export function cutToSize(made: Buffer, roomBytes: number): Buffer {
+  const { buffer, byteOffset, length } = made;
+  const isOurs = byteOffset === 0 && buffer.byteLength === roomBytes && roomBytes > Buffer.poolSize;
+  return isOurs && 'transfer' in buffer ? Buffer.from(buffer.transfer(length)) : made;
 }

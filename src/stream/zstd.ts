@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
 import type { Codec } from './codec.ts';
 import {
+  cutToSize,
   firstOutputRoom,
   largestPlainBytes,
   NotAFrame,
@@ -21,12 +22,15 @@ const decompress = promisify(zstdDecompress);
  */
 export function zstdCodec(level: number): Codec {
   return {
-    compress: (plain) =>
-      compress(plain, {
+    async compress(plain) {
+      const roomBytes = firstOutputRoom(plain.length);
+      const frame = await compress(plain, {
         params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
         pledgedSrcSize: plain.length,
-        chunkSize: firstOutputRoom(plain.length),
-      }),
+        chunkSize: roomBytes,
+      });
+      return cutToSize(frame, roomBytes);
+    },
     split: (stored) => splitFrames(stored, lookAtZstd),
     decompress: (frame) =>
       plaintextOf(frame, () =>

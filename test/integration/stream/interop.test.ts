@@ -34,7 +34,7 @@ describe('the plain tools', () => {
     const options = {
       compression: { algorithm },
       encryption: { algorithm: 'Age', recipients: [identity.recipient] },
-      objectBytes: 3 * mib,
+      objectBytes: mib,
     } as const;
     let count = 0;
     for await (const object of encode(bytesOf(source), options)) {

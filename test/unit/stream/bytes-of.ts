@@ -8,7 +8,7 @@ export async function* bytesOf(content: Uint8Array, chunkBytes = 65_536): AsyncG
 /** Everything that comes out. */
 export async function readAll(bytes: Bytes): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of bytes) chunks.push(chunk);
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 
