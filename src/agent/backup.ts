@@ -6,7 +6,7 @@ import { discardAttempt } from '../catalog/discard-attempt.ts';
 import { type AttemptName, detailsKey, objectKey, type Packing } from '../catalog/layout.ts';
 import { settleLineage } from '../catalog/lineages.ts';
 import type { Manifest } from '../catalog/manifest.ts';
-import { claimOwnership, type Owner } from '../catalog/owner.ts';
+import { checkOwnership, claimOwnership, type Owner, type Ownership } from '../catalog/owner.ts';
 import { openRepository } from '../catalog/repository.ts';
 import { commitSet, newAttempt, writeIntent } from '../catalog/set.ts';
 import type { Report } from '../contract/report.ts';
@@ -80,6 +80,8 @@ async function attemptBackup(task: BackupTask, context: AttemptContext): Promise
     try {
       const manifest = await packDump(dump, task, context);
       progress.step('commit');
+      // A dump takes hours, and another cluster may have taken the repository over meanwhile.
+      refuseForeign(await checkOwnership(store, task.owner, signal));
       asksForManifest = true;
       const { verdict, set } = await commitSet(store, manifest, { nowMs: clock.nowMs(), deadlineMs, signal });
       if (verdict === 'lost') {
@@ -182,7 +184,10 @@ const packedAs = (key: string, plain: Digested, stored: Digested): Manifest['det
 });
 
 async function claim(store: Store, task: BackupTask, nowMs: number, signal: AbortSignal): Promise<void> {
-  const ownership = await claimOwnership(store, task.owner, { takeover: task.takeover, nowMs, signal });
+  refuseForeign(await claimOwnership(store, task.owner, { takeover: task.takeover, nowMs, signal }));
+}
+
+function refuseForeign(ownership: Ownership): void {
   if (ownership.verdict === 'owned') return;
   const { clusterId, namespace, policy }: Owner = ownership.owner;
   throw new Fault('ReadOnly', `the repository belongs to policy ${namespace}/${policy} of cluster ${clusterId}`);
