@@ -7,7 +7,6 @@ import type { RestoreTask } from '../contract/task.ts';
 import type { DumpDetails } from '../engine/engine.ts';
 import { engineOf } from '../engine/engines.ts';
 import type { Store } from '../store/store.ts';
-import type { Bytes } from '../stream/bytes.ts';
 import { type DecodeOptions, type Decryption, decode, type StoredObject } from '../stream/decode.ts';
 import { fingerprint, parseIdentities } from '../stream/identity.ts';
 import { metered } from '../stream/meter.ts';
@@ -92,11 +91,21 @@ async function* storedObjects(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<StoredObject> {
   for (const { key, plainBytes, plainSha256, storedBytes, storedSha256 } of packed) {
-    const bytes: Bytes = store.read(key, signal === undefined ? {} : { signal });
+    const bytes = readPresent(store, key, signal);
     const expected = {
       plain: { bytes: plainBytes, sha256: plainSha256 },
       stored: { bytes: storedBytes, sha256: storedSha256 },
     };
     yield { name: key, bytes, expected };
+  }
+}
+
+/** An object that was there when the set was checked: when it is gone now, the set is damaged, and not an unknown one. */
+async function* readPresent(store: Store, key: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  try {
+    yield* store.read(key, signal === undefined ? {} : { signal });
+  } catch (cause) {
+    if (!(cause instanceof Fault && cause.reason === 'BackupMissing')) throw cause;
+    throw new Fault('DataCorrupt', 'an object of the backup vanished while it was restored', { where: key, cause });
   }
 }
