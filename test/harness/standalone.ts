@@ -1,13 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { admit } from '../../src/api/admit.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/log.ts';
+import { applyFiles } from '../../src/cli/apply.ts';
 import type { Kind, Resource } from '../../src/cluster/resource.ts';
 import { type Home, openHome } from '../../src/cluster/standalone/home.ts';
 import { createObjects, type StandaloneObjects } from '../../src/cluster/standalone/objects.ts';
+import { eventually } from './eventually.ts';
+import { Stops } from './stops.ts';
 
 const repository = new URL('../..', import.meta.url).pathname;
 const main = join(repository, 'src', 'main.ts');
@@ -21,14 +33,18 @@ export interface CommandResult {
 /** A home of its own, and Backstay running on it as a user would: by its command line, in processes of their own. */
 export class Standalone {
   readonly home: string;
+  /** Where its processes and those of its tasks are to die or to stand still. */
+  readonly stops = new Stops();
   readonly #tools: string;
   #child: ChildProcess | undefined;
   #log = '';
   #watchers = new Set<() => void>();
   #opened: Promise<{ home: Home; objects: StandaloneObjects }> | undefined;
 
-  constructor(tools: string) {
+  /** `copyOf`: another home, at rest, to begin with. */
+  constructor(tools: string, { copyOf }: { copyOf?: string } = {}) {
     this.home = mkdtempSync(join(tmpdir(), 'backstay-home-'));
+    if (copyOf !== undefined) cpSync(copyOf, this.home, { recursive: true });
     this.#tools = tools;
   }
 
@@ -40,9 +56,33 @@ export class Standalone {
   /** Starts `backstay standalone`; resolves when it looks after the home. */
   async start(): Promise<void> {
     const before = this.#log.length;
+    this.#begin();
+    await this.waitForLog((log) => log.slice(before).includes('"msg":"ready"'), 'ready');
+  }
+
+  /** Starts `backstay standalone` that is to die where `stops` says; resolves when it is dead. */
+  async startAndDie(): Promise<void> {
+    const child = this.#begin();
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const signal = await new Promise((resolve) => child.once('close', (_code, by) => resolve(by)));
+    clearTimeout(timer);
+    if (signal !== 'SIGKILL') throw new Error(`standalone ended by itself:\n${this.#log.slice(-3000)}`);
+  }
+
+  #begin(): ChildProcess {
     const child = spawn(
       process.execPath,
-      [main, 'standalone', '--home', this.home, '--tools', this.#tools, '--log-level', 'debug'],
+      [
+        ...this.stops.nodeOptions,
+        main,
+        'standalone',
+        '--home',
+        this.home,
+        '--tools',
+        this.#tools,
+        '--log-level',
+        'debug',
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.home },
     );
     this.#child = child;
@@ -55,7 +95,7 @@ export class Standalone {
     child.once('exit', () => {
       for (const wake of [...this.#watchers]) wake();
     });
-    await this.waitForLog((log) => log.slice(before).includes('"msg":"ready"'), 'ready');
+    return child;
   }
 
   /** Resolves when the log satisfies `seen`; rejects when the process ended or `timeoutMs` passed. */
@@ -92,7 +132,7 @@ export class Standalone {
   /** Runs a command of the command line on this home. */
   command(args: readonly string[], input?: string): Promise<CommandResult> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+      const child = spawn(process.execPath, [...this.stops.nodeOptions, main, ...args], {
         stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
         env: { ...process.env, BACKSTAY_HOME: this.home },
         cwd: this.home,
@@ -116,6 +156,12 @@ export class Standalone {
     const { code, stdout, stderr } = await this.command(['apply', '-f', '-'], yaml);
     if (code !== 0) throw new Error(stderr);
     return stdout;
+  }
+
+  /** Puts the objects into the home as `apply` does, without the process: whether standalone runs or not. */
+  async put(yaml: string): Promise<void> {
+    const objects = await this.objects();
+    await applyFiles([{ name: 'test', text: yaml }], { apply: async (draft) => (await objects.apply(draft)).change });
   }
 
   /** Writes a secret the way the documentation says: one file a key, for the owner only. */
@@ -179,6 +225,26 @@ export class Standalone {
       .map(Number);
   }
 
+  /** Waits until nothing is left of the tasks: no process, no directory, no FIFO. */
+  async waitForRest(): Promise<void> {
+    await eventually(() => {
+      const found = [...this.taskProcesses().map((pid) => `process ${pid}`), ...this.leftovers()];
+      if (found.length > 0) throw new Error(`still there: ${found.join(', ')}\n${this.#log.slice(-2000)}`);
+    }, 30_000);
+  }
+
+  /** What should not be there when every run and request is over: task directories, and FIFOs wherever they are. */
+  leftovers(): string[] {
+    const entries = readdirSync(this.home, { recursive: true, withFileTypes: true });
+    const below = entries.map((entry) => ({
+      entry,
+      path: join(entry.parentPath, entry.name).slice(this.home.length + 1),
+    }));
+    return below
+      .filter(({ entry, path }) => entry.isFIFO() || /^tasks\/[^/]+\/./.test(path) || /\.(tmp|new)$/.test(path))
+      .map(({ path }) => path);
+  }
+
   /** Ends everything that was started here and removes the home. Safe to call twice. */
   async stop(): Promise<void> {
     await this.kill('SIGTERM');
@@ -192,6 +258,7 @@ export class Standalone {
     const opened = await this.#opened;
     this.#opened = undefined;
     opened?.home.close();
+    this.stops.remove();
     rmSync(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }

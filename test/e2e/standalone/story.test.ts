@@ -1,13 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { backupRunSteps } from '../../../src/operator/backup-run/steps.ts';
 import { generateIdentity } from '../../../src/stream/identity.ts';
 import { comparePortraits, drawPortrait } from '../../harness/portrait.ts';
 import { type Postgres, startPostgres } from '../../harness/postgres.ts';
 import { backupRole, makeShop } from '../../harness/shop.ts';
 import { Standalone } from '../../harness/standalone.ts';
+import { manifestsIn, policyYaml, restoreYaml, runYaml, setShopSecrets } from '../../harness/standalone-shop.ts';
 
 let server: Postgres;
 const places: string[] = [];
@@ -35,46 +35,13 @@ function storeDirectory(): string {
 async function newHome(): Promise<Standalone> {
   const home = new Standalone(server.bin);
   homes.push(home);
-  home.setSecret('shop-backup', backupRole);
-  home.setSecret('shop-admin', { username: server.username, password: server.password });
+  setShopSecrets(home, server);
   await home.start();
   return home;
 }
 
-const policy = (store: string, more = ''): string => `apiVersion: backstay.dev/v1alpha1
-kind: BackupPolicy
-metadata: { name: shop }
-spec:
-  engine: PostgreSQL
-  target:
-    host: ${server.host}
-    port: ${server.port}
-    credentials: { backup: { secretName: shop-backup } }
-    tls: { mode: Disable }
-  stores: [{ name: near, filesystem: { path: ${store} } }]
-${more}`;
-
-const run = (name: string, more = ''): string => `apiVersion: backstay.dev/v1alpha1
-kind: BackupRun
-metadata: { name: ${name} }
-spec: { policyName: shop, method: Dump, dump: { databases: [shop] }${more} }
-`;
-
-const restore = (name: string, runName: string, database: string): string => `apiVersion: backstay.dev/v1alpha1
-kind: RestoreRequest
-metadata: { name: ${name} }
-spec:
-  source: { runName: ${runName} }
-  target:
-    host: ${server.host}
-    port: ${server.port}
-    database: ${database}
-    credentials: { admin: { secretName: shop-admin } }
-    tls: { mode: Disable }
-`;
-
-const manifests = (store: string): string[] =>
-  readdirSync(store, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('/manifest.json'));
+const policy = (store: string, more = ''): string => policyYaml(server, store, more);
+const restore = (name: string, run: string, database: string): string => restoreYaml(server, name, run, database);
 
 describe('on one machine', () => {
   it.each([
@@ -88,7 +55,7 @@ describe('on one machine', () => {
     home.setSecret('shop-identity', { identity: identity.reveal() });
     const keys = `  encryption: { age: { recipients: [${identity.recipient}], identity: { secretName: shop-identity } } }\n`;
     await home.apply(policy(store, `  compression: { algorithm: ${algorithm} }\n${encrypted ? keys : ''}`));
-    await home.apply(run('by-hand'));
+    await home.apply(runYaml('by-hand'));
     const backup = await home.waitForEnd('BackupRun', 'by-hand');
     expect(backup.status.failure).toBeUndefined();
     const database = `back_${algorithm.toLowerCase()}`;
@@ -107,10 +74,10 @@ describe('on one machine', () => {
     const home = await newHome();
     home.setSecret('shop-backup', { ...backupRole, password: 'not-the-password' });
     await home.apply(policy(store));
-    await home.apply(run('refused'));
+    await home.apply(runYaml('refused'));
     const { status } = await home.waitForEnd('BackupRun', 'refused');
     expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'AuthenticationFailed' } });
-    expect(manifests(store)).toEqual([]);
+    expect(manifestsIn(store)).toEqual([]);
     expect(home.log + JSON.stringify(status)).not.toContain('not-the-password');
   });
 
@@ -118,7 +85,7 @@ describe('on one machine', () => {
     const store = storeDirectory();
     const home = await newHome();
     await home.apply(policy(store));
-    await home.apply(run('whole'));
+    await home.apply(runYaml('whole'));
     await home.waitForEnd('BackupRun', 'whole');
     await server.query('CREATE DATABASE taken');
     await server.query('CREATE TABLE mine AS SELECT 42 AS n', { database: 'taken' });
@@ -132,30 +99,14 @@ describe('on one machine', () => {
     const store = storeDirectory();
     const first = await newHome();
     await first.apply(policy(store));
-    await first.apply(run('mine'));
+    await first.apply(runYaml('mine'));
     expect((await first.waitForEnd('BackupRun', 'mine')).status.phase).toBe('Succeeded');
     const second = await newHome();
     await second.apply(policy(store));
-    await second.apply(run('theirs'));
+    await second.apply(runYaml('theirs'));
     expect((await second.waitForEnd('BackupRun', 'theirs')).status.failure?.reason).toBe('ReadOnly');
-    expect(manifests(store)).toHaveLength(1);
-    await second.apply(run('taken-over', ', takeover: true'));
+    expect(manifestsIn(store)).toHaveLength(1);
+    await second.apply(runYaml('taken-over', ', takeover: true'));
     expect((await second.waitForEnd('BackupRun', 'taken-over')).status.phase).toBe('Succeeded');
   });
-
-  it.each(backupRunSteps.map(({ name }) => name))(
-    'killed with -9 at the step %s and started again, it ends with one manifest',
-    async (step) => {
-      const store = storeDirectory();
-      const home = await newHome();
-      await home.apply(policy(store));
-      await home.apply(run('killed'));
-      await home.waitForLog((log) => log.includes(`"step":"${step}","object":"default/killed"`), step);
-      await home.kill('SIGKILL');
-      await home.start();
-      expect((await home.waitForEnd('BackupRun', 'killed')).status.phase).toBe('Succeeded');
-      expect(manifests(store)).toHaveLength(1);
-      await home.stop();
-    },
-  );
 });
