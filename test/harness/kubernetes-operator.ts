@@ -34,6 +34,11 @@ export async function withdrawOperator(cluster: SettledCluster): Promise<void> {
   await system(cluster, 'wait', '--for=delete', 'pod', '-l', podLabels, '--timeout=60s');
 }
 
+/** Everything that the operator's pod has logged. */
+export function operatorLog(cluster: SettledCluster): Promise<string> {
+  return system(cluster, 'logs', '-l', podLabels, '--tail=-1');
+}
+
 const system = (cluster: SettledCluster, ...args: string[]): Promise<string> =>
   kubectl(['-n', systemNamespace, ...args], { cluster });
 
