@@ -77,7 +77,7 @@ export const progress = z
     bytesPerSecond: z.number().describe('Of what is read.'),
   })
   .optional()
-  .describe('How far the task is; for people.');
+  .describe('How far the task is; for people. Standalone only.');
 
 export const failure = z
   .object({
