@@ -9,7 +9,8 @@ COPY src ./src
 RUN npx --no-install tsc -p tsconfig.build.json && npm prune --omit=dev --ignore-scripts
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production
+# With an arena for every thread, glibc keeps a tenth of the agent's memory for nothing.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 WORKDIR /app
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules

@@ -9,6 +9,8 @@ import { toolLoop } from '../src/contract/tool-loop.ts';
 
 export interface AgentRun {
   seconds: number;
+  /** From the start of the process to the first step, and each step to the next. */
+  stepSeconds: Record<string, number>;
   /** The most that the agent's process ever had in memory. */
   peakRssBytes: number;
   report: Report;
@@ -32,14 +34,21 @@ export async function runAgentTask(
     }
     writeFileSync(join(root, layout.task), JSON.stringify(task));
     const startedMs = performance.now();
+    const startedAtMs = Date.now();
     loop.process = spawn('sh', ['-c', toolLoop, 'tool-loop', join(root, layout.work)], {
       stdio: 'ignore',
       env: { ...process.env, PATH: `${toolsDirectory}:${process.env['PATH']}` },
     });
     const agent = spawn(process.execPath, ['src/main.ts', 'agent', '--root', root], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'pipe'],
+      // As the image and the standalone runner set it.
+      env: { ...process.env, MALLOC_ARENA_MAX: '2' },
     });
-    const gone = new Promise((resolve) => agent.once('exit', resolve));
+    let said = '';
+    agent.stderr.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    const gone = new Promise((resolve) => agent.once('close', resolve));
     let peakRssBytes = 0;
     const sample = setInterval(() => {
       peakRssBytes = Math.max(peakRssBytes, highWaterMark(agent.pid ?? 0));
@@ -49,12 +58,25 @@ export async function runAgentTask(
     const seconds = (performance.now() - startedMs) / 1000;
     const report = decodeReport(readFileSync(join(root, layout.report), 'utf8'));
     if (report === undefined || report.outcome === 'failed')
-      throw new Error(`the task failed: ${JSON.stringify(report)}`);
-    return { seconds, peakRssBytes, report };
+      throw new Error(`the task failed: ${JSON.stringify(report)}\n${said}`);
+    return { seconds, stepSeconds: stepsIn(said, startedAtMs, startedAtMs + seconds * 1000), peakRssBytes, report };
   } finally {
     loop.process?.kill('SIGTERM');
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+function stepsIn(log: string, startedAtMs: number, endedAtMs: number): Record<string, number> {
+  const steps = log
+    .split('\n')
+    .filter((line) => line.includes('"step":'))
+    .map((line) => JSON.parse(line) as { step: string; time: string });
+  const times = [...steps.map(({ time }) => Date.parse(time)), endedAtMs];
+  const seconds = (fromMs: number, toMs = endedAtMs): number => Math.round((toMs - fromMs) / 10) / 100;
+  return {
+    start: seconds(startedAtMs, times[0]),
+    ...Object.fromEntries(steps.map(({ step }, at) => [step, seconds(times[at]!, times[at + 1])])),
+  };
 }
 
 function highWaterMark(pid: number): number {

@@ -11,7 +11,7 @@ import { generateIdentity } from '../src/stream/identity.ts';
 import { installDebianPackages } from '../test/harness/debian.ts';
 import { type Postgres, startPostgres } from '../test/harness/postgres.ts';
 import { startS3Server } from '../test/harness/versitygw.ts';
-import { runAgentTask } from './agent-run.ts';
+import { type AgentRun, runAgentTask } from './agent-run.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,7 +21,15 @@ const { values } = parseArgs({
   },
 });
 const sizeMb = Number(values['size-mb']);
-const results: Record<string, { seconds: number; peakRssMb?: number; bytes?: number; ratio?: number }> = {};
+interface Result {
+  seconds: number;
+  /** Against the same work by hand. */
+  ratio?: number;
+  peakRssMb?: number;
+  bytes?: number;
+  stepSeconds?: Record<string, number>;
+}
+const results: Record<string, Result> = {};
 const missing = installDebianPackages(['age', 'zstd']);
 if (missing !== undefined) throw new Error(missing);
 
@@ -82,9 +90,10 @@ async function bench(): Promise<void> {
   const dump = 'pg_dump -Fc --compress=none bench';
   shell('warm the cache', `${dump} > /dev/null`);
   shell('dump: pg_dump alone', `${dump} > /dev/null`);
+  // With sync: what a power cut may take is no backup, and Backstay's store syncs too.
   const handSeconds = shell(
     'dump: pg_dump | zstd -3 -T0 | age',
-    `${dump} | zstd -q -3 -T0 | age -r ${identity.recipient} > ${hand}`,
+    `${dump} | zstd -q -3 -T0 | age -r ${identity.recipient} > ${hand} && sync ${hand}`,
   );
   results['dump: pg_dump | zstd -3 -T0 | age']!.bytes = statSync(hand).size;
 
@@ -140,10 +149,11 @@ async function bench(): Promise<void> {
       compression: { algorithm: 'Zstd', level: 3 },
       recipients: [identity.recipient],
     };
-    const { seconds, peakRssBytes, report } = await runAgentTask(task, secrets, server.bin);
-    if (report.outcome !== 'backed-up') throw new Error('no backup');
-    sets[name] = { runUid, manifestSha256: report.set.manifestSha256 };
-    note(`dump: backstay to ${name}`, seconds, peakRssBytes, handSeconds, report.set.storedBytes);
+    const run = await runAgentTask(task, secrets, server.bin);
+    if (run.report.outcome !== 'backed-up') throw new Error('no backup');
+    const { manifestSha256, storedBytes } = run.report.set;
+    sets[name] = { runUid, manifestSha256 };
+    note(`dump: backstay to ${name}`, run, handSeconds, storedBytes);
   }
   if (values['skip-restore']) return;
   await server.query('CREATE DATABASE r0');
@@ -164,16 +174,18 @@ async function bench(): Promise<void> {
       database: 'r1',
       identity: ref('key', 'identity'),
     };
-    const { seconds, peakRssBytes } = await runAgentTask(task, secrets, server.bin);
-    note(`restore: backstay from ${name}`, seconds, peakRssBytes, handRestore);
+    note(`restore: backstay from ${name}`, await runAgentTask(task, secrets, server.bin), handRestore);
   }
 }
 
-function note(name: string, seconds: number, peakRssBytes: number, against: number, bytes?: number): void {
+function note(name: string, { seconds, stepSeconds, peakRssBytes }: AgentRun, against: number, bytes?: number): void {
   const peakRssMb = Math.round(peakRssBytes / 1024 / 1024);
   const ratio = Number((seconds / against).toFixed(2));
-  results[name] = { seconds, peakRssMb, ratio, ...(bytes === undefined ? {} : { bytes }) };
-  process.stdout.write(`${name}: ${seconds.toFixed(1)} s, ${ratio} x the hand pipe, peak RSS ${peakRssMb} MiB\n`);
+  results[name] = { seconds, ratio, peakRssMb, ...(bytes === undefined ? {} : { bytes }), stepSeconds };
+  const steps = Object.entries(stepSeconds).map(([step, each]) => `${step} ${each}`);
+  process.stdout.write(
+    `${name}: ${seconds.toFixed(1)} s, ${ratio} x the hand pipe, peak RSS ${peakRssMb} MiB (${steps.join(', ')})\n`,
+  );
 }
 
 function report(): void {
