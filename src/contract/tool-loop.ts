@@ -15,6 +15,8 @@
  *   has another parent than at its start; in a pod the parent is 0. Asking whether the first parent runs would not do: its
  *   number may be another process's by now, or a zombie's that nobody reaps.
  * - `3<>control` never blocks on a FIFO, a plain open would wait for ever for an agent that died; 4 then sees the end.
+ * - `exec 4<&-` in what waits for a tool: dash and busybox keep a copy of what a plain `4<&-` closes, and with a reader
+ *   left the agent does not notice that the loop is dead.
  * - `umask 007`: agent and tool have different uids and one group.
  */
 export const toolLoop = `
@@ -48,7 +50,7 @@ end_all() {
 run_step() {
   input=/dev/null
   [ -p "$1/in" ] && input=$1/in
-  ( . "./$1/cmd" ) <"$input" >"$1/out" 2>"$1/err" 4<&- &
+  ( . "./$1/cmd" ) <"$input" >"$1/out" 2>"$1/err" &
   pid=$!
   printf '%s %s\\n' "$pid" "$boot" >"$1/pid.new" && mv -f "$1/pid.new" "$1/pid"
   wait "$pid"
@@ -67,7 +69,7 @@ exec 3<>control 4<control 3>&-
 while read -r verb step <&4; do
   case $verb in
     run)
-      run_step "step-$step" 4<&- &
+      { exec 4<&-; run_step "step-$step"; } &
       waiter=$!
       tries=0
       until [ -e "step-$step/pid" ] || ! kill -0 "$waiter" 2>/dev/null; do

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { Fault } from '../../../src/base/fault.ts';
 import { toolLoop } from '../../../src/contract/tool-loop.ts';
-import { isRunning, shells, ToolContainer, until } from '../../harness/tool-container.ts';
+import { isRunning, pidsOf, shells, ToolContainer, until } from '../../harness/tool-container.ts';
 
 const never = new AbortController().signal;
 let tool: ToolContainer | undefined;
@@ -52,6 +53,19 @@ describe.each(shells.map((shell) => [shell[0]!, shell] as const))('the loop in %
     await until('the tool is gone', () => !isRunning(`sleep ${id}`));
     expect(tool.loop.exitCode).toBeNull();
     expect(await tool.end()).toEqual({ code: 0, signal: null });
+  });
+
+  it('is missed by the agent at once when it alone is killed, and not only when its tool ends', async () => {
+    tool = new ToolContainer({ shell }).start();
+    const { steps } = await tool.open();
+    const id = `6${process.pid}${Date.now() % 1e6}`;
+    const step = steps.run(['sleep', id], { signal: never }).catch((thrown: Fault) => thrown.reason);
+    await until('the tool runs', () => isRunning(`sleep ${id}`));
+    await tool.end('SIGKILL');
+    expect(await Promise.race([step, new Promise((resolve) => setTimeout(resolve, 5_000, 'still waiting'))])).toBe(
+      'ToolLost',
+    );
+    for (const pid of pidsOf(`sleep ${id}`)) process.kill(pid, 'SIGKILL');
   });
 
   it.each(['before an agent has come', 'after the agent is gone'])('ends when its parent has died %s', async (when) => {
