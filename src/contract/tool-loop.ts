@@ -25,7 +25,7 @@ cd "$1" || exit 1
 nap() { sleep 0.1 2>/dev/null || sleep 1; }
 orphaned() {
   [ "$PPID" -gt 0 ] || return 1
-  read -r _ _ _ parent _ <"/proc/$$/stat" && [ "$parent" != "$PPID" ]
+  read -r _ _ _ parent _ </proc/self/stat && [ "$parent" != "$PPID" ]
 }
 live() {
   pids=
