@@ -4,7 +4,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
-import { cacheDir } from './cluster/paths.ts';
 
 /** What waits for a line: all `words` are in it, or in the working directory of the process. */
 export interface Stop {
@@ -13,9 +12,10 @@ export interface Stop {
 }
 
 // Tests start hundreds of these processes, and half of the time of a start goes into reading the source.
-enableCompileCache(join(cacheDir, 'compiled'));
+const asked = new URL(import.meta.url).searchParams;
+enableCompileCache(asked.get('cache') ?? undefined);
 
-const directory = new URL(import.meta.url).searchParams.get('directory') ?? '';
+const directory = asked.get('directory') ?? '';
 for (const [stream, fd] of [
   [process.stdout, 1],
   [process.stderr, 2],

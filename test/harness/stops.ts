@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cacheDir } from './cluster/paths.ts';
 import { eventually } from './eventually.ts';
 import type { Stop } from './stop-at.ts';
 
@@ -13,6 +14,7 @@ export class Stops {
   get nodeOptions(): string[] {
     const program = new URL('./stop-at.ts', import.meta.url);
     program.searchParams.set('directory', this.#directory);
+    program.searchParams.set('cache', join(cacheDir, 'compiled'));
     return ['--import', program.href];
   }
 

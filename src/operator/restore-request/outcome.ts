@@ -2,6 +2,7 @@ import type { RestoreRequestStatus } from '../../api/restore-request.ts';
 import type { TaskRecord } from '../../api/status-field.ts';
 import { timestamp } from '../../base/clock.ts';
 import { describeDuration } from '../../base/duration.ts';
+import { isReason, reasons } from '../../base/reasons.ts';
 import { after, done, type Outcome, stalled, waiting } from '../../cluster/outcome.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
 import { describeBytes } from '../describe-bytes.ts';
@@ -44,8 +45,14 @@ export function endTask(state: RequestState, record: TaskRecord, end: TaskEnd, n
     const status: RequestState = { ...rest, phase: 'Succeeded', result: end.report.restore };
     return { outcome: finalOutcome(status, 0), status };
   }
-  const failure = end.kind === 'failed' ? end.failure : unknownEnd(record, end);
+  const failure = end.kind === 'failed' ? withTheWayOn(end.failure) : unknownEnd(record, end);
   return failRequest(closed(state, { ...record, outcome: failure.reason }, nowMs), failure, nowMs);
+}
+
+/** What a backup would try again by itself is left to a person here, and the hint of the reason does not say so. */
+function withTheWayOn(failure: Failure): Failure {
+  if (!isReason(failure.reason) || reasons[failure.reason].retry === 'never') return failure;
+  return { ...failure, hint: `${failure.hint} A restore is not tried again by itself: then make another request.` };
 }
 
 function unknownEnd(record: TaskRecord, end: Exclude<TaskEnd, { kind: 'failed' }>): Failure {
