@@ -41,8 +41,15 @@ export async function restore(task: RestoreTask, context: VerbContext): Promise<
       await server.checkTarget({ database, details }, signal);
       const steps = await context.openSteps();
       progress.step('replay');
-      const bytes = metered(decode(storedObjects(store, manifest.objects, signal), options), progress.plain);
-      await server.restore({ database }, bytes, steps, signal);
+      const begun: PackedObject[] = [];
+      const objects = storedObjects(store, manifest.objects, signal, (object) => begun.push(object));
+      const bytes = metered(decode(objects, options), progress.plain);
+      try {
+        await server.restore({ database }, bytes, steps, signal);
+      } catch (thrown) {
+        if (thrown instanceof Fault && thrown.reason === 'ToolFailed') await verifyLast(store, begun, options);
+        throw thrown;
+      }
       progress.step('compare');
       const counts = await server.check({ database, details }, signal);
       const durationMs = clock.nowMs() - startedMs;
@@ -85,12 +92,25 @@ async function readDetails(store: Store, manifest: Manifest, options: DecodeOpti
   return decodeDetails(Buffer.concat(chunks), manifest.details.key);
 }
 
+type PackedObject = Manifest['details'];
+
+/**
+ * A tool that is fed a damaged object may stumble over it before the last bytes, which wait for the digests. Reads the
+ * object that was under way to its end and throws DataCorrupt when it, and not the tool, is to blame.
+ */
+async function verifyLast(store: Store, begun: readonly PackedObject[], options: DecodeOptions): Promise<void> {
+  for await (const _ of decode(storedObjects(store, begun.slice(-1), options.signal), options));
+}
+
 async function* storedObjects(
   store: Store,
-  packed: readonly Manifest['details'][],
+  packed: readonly PackedObject[],
   signal: AbortSignal | undefined,
+  onBegin: (object: PackedObject) => void = () => {},
 ): AsyncGenerator<StoredObject> {
-  for (const { key, plainBytes, plainSha256, storedBytes, storedSha256 } of packed) {
+  for (const object of packed) {
+    const { key, plainBytes, plainSha256, storedBytes, storedSha256 } = object;
+    onBegin(object);
     const bytes = readPresent(store, key, signal);
     const expected = {
       plain: { bytes: plainBytes, sha256: plainSha256 },

@@ -5,6 +5,7 @@ import { expect } from '@jest/globals';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import type { Report, SetSummary } from '../../../src/contract/report.ts';
 import type { BackupTask, RestoreTask, TaskStore } from '../../../src/contract/task.ts';
+import { generateIdentity, type Identity } from '../../../src/stream/identity.ts';
 import {
   type AgentRun,
   backupTask,
@@ -24,6 +25,9 @@ export const hurried: Clock = {
   nowMs: () => systemClock.nowMs(),
   after: (delayMs, call, options) => systemClock.after(delayMs / 50, call, options),
 };
+
+/** For a test that holds a request: no deadline may cut it. */
+export const patient = { clock: systemClock };
 
 /** Real seconds, told to an agent whose clock is hurried. */
 export const deadlineIn = (seconds: number): number => Date.now() + seconds * 50_000;
@@ -50,10 +54,13 @@ export class BadDay {
   readonly postgres: Postgres;
   readonly server: S3Server;
   readonly proxy: S3FaultProxy;
+  /** Mounted at every task as `key/identity`; only what names it uses it. */
+  readonly identity: Identity;
   #before: unknown;
 
-  private constructor(postgres: Postgres, server: S3Server, proxy: S3FaultProxy) {
+  private constructor(postgres: Postgres, server: S3Server, proxy: S3FaultProxy, identity: Identity) {
     this.postgres = postgres;
+    this.identity = identity;
     this.server = server;
     this.proxy = proxy;
   }
@@ -62,7 +69,7 @@ export class BadDay {
     const postgres = await startPostgres();
     const server = await startS3Server();
     server.makeBucket('bucket');
-    const day = new BadDay(postgres, server, await startS3FaultProxy(server));
+    const day = new BadDay(postgres, server, await startS3FaultProxy(server), await generateIdentity());
     await postgres.query('CREATE DATABASE shop');
     await postgres.query(
       `CREATE TABLE blobs (id int PRIMARY KEY, body text);
@@ -104,15 +111,17 @@ export class BadDay {
     set: SetSummary,
     change: Partial<RestoreTask> = {},
     options: AgentRun['options'] = {},
+    identity = this.identity,
   ): Promise<Report> {
-    return this.#run(restoreTask(this.postgres, store, set, { deadlineMs: deadlineIn(60), ...change }), options);
+    const task = restoreTask(this.postgres, store, set, { deadlineMs: deadlineIn(60), ...change });
+    return this.#run(task, options, identity);
   }
 
-  async #run(task: AgentRun['task'], options: AgentRun['options']): Promise<Report> {
+  async #run(task: AgentRun['task'], options: AgentRun['options'], identity = this.identity): Promise<Report> {
     const run: AgentRun = {
       task,
       toolsDir: this.postgres.bin,
-      secrets: { ...secretsOf(this.postgres), ...s3Secrets },
+      secrets: secretsOf(this.postgres, { 'key/identity': identity.reveal(), ...s3Secrets }),
       options: { clock: hurried, objectBytes: 4_000_000, ...options },
     };
     return (await runTask(run)).report;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Report, SetSummary } from '../../../src/contract/report.ts';
@@ -93,14 +93,6 @@ function expectNothingHalfWritten(): void {
 async function expectEmptyTarget(): Promise<void> {
   const rows = await postgres.query(`SELECT relname FROM pg_class WHERE oid >= 16384`, { database: 'back' });
   expect(rows).toEqual([]);
-}
-
-function objectFiles(set: SetSummary): string[] {
-  const folder = join(store, set.manifestKey, '..', set.attempt);
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('dump-'))
-    .sort()
-    .map((name) => join(folder, name));
 }
 
 /** Does `act` as soon as pg_dump has sent something to the store. */
@@ -215,53 +207,6 @@ describe('two attempts of one run at once', () => {
   });
 });
 
-describe('a damaged backup is refused, and the target stays empty', () => {
-  const damages: [string, (files: string[]) => void][] = [
-    ['an object is missing', ([first]) => rmSync(first!)],
-    ['an object is cut', ([first]) => truncateSync(first!, 1_000_000)],
-    [
-      'one bit is flipped',
-      ([, second]) => {
-        const bytes = readFileSync(second!);
-        bytes[bytes.length >> 1]! ^= 1;
-        writeFileSync(second!, bytes);
-      },
-    ],
-    [
-      'two objects are swapped',
-      ([first, second]) => {
-        const [a, b] = [readFileSync(first!), readFileSync(second!)];
-        writeFileSync(first!, b);
-        writeFileSync(second!, a);
-      },
-    ],
-  ];
-
-  it.each(damages)('%s', async (_what, damage) => {
-    const set = await goodSet();
-    expect(set.objectCount).toBeGreaterThan(2);
-    damage(objectFiles(set));
-    const found = failure(await runRestore(set));
-    expect(found.reason).toBe('DataCorrupt');
-    expect(found.message).toContain('dump-0000');
-    await expectEmptyTarget();
-  });
-
-  it('the manifest is another one', async () => {
-    const set = await goodSet();
-    expect(failure(await runRestore({ ...set, manifestSha256: '0'.repeat(64) })).reason).toBe('DataCorrupt');
-    await expectEmptyTarget();
-  });
-
-  it('the format is newer', async () => {
-    const set = await goodSet();
-    const path = join(store, set.manifestKey);
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"formatVersion": 1', '"formatVersion": 2'));
-    expect(failure(await runRestore(set)).reason).toBe('FormatNewer');
-    await expectEmptyTarget();
-  });
-});
-
 describe('a restore that cannot be made touches nothing', () => {
   it('without an identity, and with the wrong one', async () => {
     const set = await goodSet();
@@ -305,31 +250,4 @@ describe('a restore that cannot be made touches nothing', () => {
     expect(failure(await running).reason).toBe('ServerLost');
     await expectEmptyTarget();
   });
-});
-
-describe('names', () => {
-  it.each(['two words', `o'clock "quoted"`, 'Größe = 東京', 'back\\slash', "a' host='evil", '-Fc'])(
-    'a database called %s is backed up and restored',
-    async (name) => {
-      const quoted = `"${name.replaceAll('"', '""')}"`;
-      const target = `${name} again`;
-      const quotedTarget = `"${target.replaceAll('"', '""')}"`;
-      await postgres.query(`CREATE DATABASE ${quoted}`);
-      await postgres.query(`CREATE DATABASE ${quotedTarget} TEMPLATE template0`);
-      try {
-        await postgres.query(`CREATE TABLE ${quoted} ("a ""b"" c" int PRIMARY KEY); INSERT INTO ${quoted} VALUES (7)`, {
-          database: name,
-        });
-        const report = await runBackup({ dump: { database: name } });
-        if (report.outcome !== 'backed-up') throw new Error(JSON.stringify(report));
-        expect((await runRestore(report.set, { database: target })).outcome).toBe('restored');
-        expect(await postgres.query(`SELECT count(*)::int AS n FROM ${quoted}`, { database: target })).toEqual([
-          { n: 1 },
-        ]);
-      } finally {
-        await postgres.query(`DROP DATABASE ${quoted} WITH (FORCE)`);
-        await postgres.query(`DROP DATABASE ${quotedTarget} WITH (FORCE)`);
-      }
-    },
-  );
 });

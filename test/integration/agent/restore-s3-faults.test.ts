@@ -1,4 +1,4 @@
-import { renameSync, rmSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SetSummary } from '../../../src/contract/report.ts';
@@ -27,6 +27,14 @@ const always = (status: number, code: string): S3Fault => ({ kind: 'answer', sta
 
 /** Of a later object: pg_restore is at work already. */
 const isLaterRead = (seen: SeenRequest): boolean => isObjectRead(seen) && seen.url.includes('/dump-00002');
+
+/** Frames are whole, and so is what is left: only the manifest's length tells. */
+function cutLastFrame(path: string): void {
+  const magic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+  const border = readFileSync(path).lastIndexOf(magic);
+  expect(border).toBeGreaterThan(0);
+  truncateSync(path, border);
+}
 
 const file = (number: number): string =>
   join(day.server.dataDir, 'bucket', prefix, set.manifestKey, '..', set.attempt, `dump-0000${number}.pgdump`);
@@ -79,14 +87,20 @@ describe('a restore from S3 fails with the right reason, and the target stays em
 });
 
 describe('what changes after everything was checked', () => {
-  it.each<[string, (path: string) => void]>([
-    ['an object vanishes', (path) => rmSync(path)],
+  it.each<['Zstd' | 'None', string, (path: string) => void]>([
+    ['None', 'an object vanishes', (path) => rmSync(path)],
     // Nothing is packed here: every byte is a border that no decoder sees.
-    ['an object loses its end', (path) => truncateSync(path, 4_000_000)],
-  ])('%s: DataCorrupt, and the target stays empty', async (_what, change) => {
-    const victim = setOf(await day.backup(store));
+    ['None', 'an object loses its end', (path) => truncateSync(path, 4_000_000)],
+    ['Zstd', 'an object is cut exactly at the border of a frame', cutLastFrame],
+  ])('%s: %s: DataCorrupt, and the target stays empty', async (algorithm, _what, change) => {
+    const compression = { algorithm, level: algorithm === 'None' ? 0 : 3 };
+    const victim = setOf(await day.backup(store, { compression }, { objectBytes: 5_000_000 }));
+    const folder = join(day.server.dataDir, 'bucket', prefix, victim.manifestKey, '..', victim.attempt);
+    const path = join(folder, readdirSync(folder).find((name) => name.startsWith('dump-00002')) ?? '');
+    let changed = false;
     day.proxy.rule = (seen) => {
-      if (isLaterRead(seen)) change(file(2).replace(set.runUid, victim.runUid).replace(set.attempt, victim.attempt));
+      if (isLaterRead(seen) && !changed) change(path);
+      changed ||= isLaterRead(seen);
       return undefined;
     };
     const found = failureOf(await day.restore(store, victim));
