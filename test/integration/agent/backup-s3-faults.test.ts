@@ -2,7 +2,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { systemClock } from '../../../src/base/clock.ts';
 import { s3Store } from '../../harness/agent-task.ts';
 import type { S3Fault } from '../../harness/s3-fault-proxy.ts';
-import { BadDay, deadlineIn, failureOf, hurried, isObject, isObjectWrite, setOf, whenever } from './bad-day.ts';
+import { until } from '../../harness/tool-container.ts';
+import {
+  BadDay,
+  deadlineIn,
+  failureOf,
+  hurried,
+  isObject,
+  isObjectWrite,
+  patient,
+  setOf,
+  whenever,
+} from './bad-day.ts';
 
 let day: BadDay;
 
@@ -95,6 +106,34 @@ describe('a backup to S3 fails with the right reason and leaves nothing', () => 
     expect(day.keys(prefix).filter((key) => left.includes(key))).toEqual([]);
     expect(day.keys(prefix)).toContain(late.manifestKey);
   });
+});
+
+it('a backup whose backend is killed after 10 MB is ServerLost and leaves nothing', async () => {
+  const { store, prefix } = day.newStore();
+  await day.postgres.query('CREATE DATABASE large TEMPLATE shop');
+  // Some 40 MB: far more than is read ahead while an object waits.
+  await day.postgres.query('INSERT INTO blobs SELECT id + n, body FROM blobs, unnest(ARRAY[10000, 20000]) n', {
+    database: 'large',
+  });
+  const { promise: killed, resolve } = Promise.withResolvers<void>();
+  day.proxy.rule = whenever((seen) => isObjectWrite(seen) && seen.url.includes('dump-00004'), {
+    kind: 'hold',
+    until: killed,
+  });
+  const running = day.backup(store, { dump: { database: 'large' }, deadlineMs: Date.now() + 600_000 }, patient);
+  try {
+    await until('10 MB to be in the store', () => day.proxy.seen.some(({ url }) => url.includes('dump-00004')));
+    const rows = await day.postgres.query(
+      `SELECT pg_terminate_backend(pid) AS killed FROM pg_stat_activity WHERE datname = 'large' AND query LIKE 'COPY%'`,
+    );
+    expect(rows).toEqual([{ killed: true }]);
+  } finally {
+    resolve();
+  }
+  const found = failureOf(await running);
+  expect(found.reason).toBe('ServerLost');
+  expect(found.message).toContain(`localhost:${day.postgres.port}`);
+  await day.expectNothingHalfWritten(prefix);
 });
 
 it('a backup to S3 on a day when every third request goes wrong is whole', async () => {

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemClock } from '../../../src/base/clock.ts';
 import type { Report } from '../../../src/contract/report.ts';
 import {
   backupTask,
@@ -15,7 +14,7 @@ import {
 } from '../../harness/agent-task.ts';
 import type { SeenRequest } from '../../harness/s3-fault-proxy.ts';
 import { until } from '../../harness/tool-container.ts';
-import { BadDay, failureOf, isManifestWrite, isObjectWrite, setOf } from './bad-day.ts';
+import { BadDay, failureOf, isManifestWrite, isObjectWrite, patient, setOf } from './bad-day.ts';
 
 let day: BadDay;
 /** Removed after each test, also after one that failed. */
@@ -49,8 +48,6 @@ function holdFirst(fits: (seen: SeenRequest) => boolean): { arrived: () => boole
   return { arrived: () => arrived, letGo: () => resolve() };
 }
 
-// A request that waits must not be cut by a deadline that passes too fast.
-const patient = { clock: systemClock };
 const deadlineMs = Date.now() + 600_000;
 
 describe('an attempt that comes back to life after another one has succeeded', () => {
