@@ -46,7 +46,7 @@ export function queryFault(thrown: unknown, access: ServerAccess): Fault {
 // The tools of PostgreSQL are run with messages in English: LC_MESSAGES=C.
 const saidByTools: readonly [RegExp, Reason][] = [
   [/password authentication failed|no pg_hba\.conf entry|no password supplied/, 'AuthenticationFailed'],
-  [/database ".*" does not exist/s, 'DatabaseMissing'],
+  [/FATAL: +database ".*" does not exist/s, 'DatabaseMissing'],
   [/server version mismatch|unsupported version \(.*\) in file header/, 'VersionUnsupported'],
   [
     /certificate verify failed|does not match host name|SSL error|server does not support SSL|root certificate file/,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Fault } from '../../../src/base/fault.ts';
 import type { DumpDetails, Server, ServerAccess } from '../../../src/engine/engine.ts';
 import { postgres as engine } from '../../../src/engine/postgres/postgres.ts';
+import { faultOf } from '../../harness/fault-of.ts';
 import { type Postgres, startPostgres } from '../../harness/postgres.ts';
 import { debianPostgres } from '../../harness/postgres-programs.ts';
 import { backupRole, makeShop } from '../../harness/shop.ts';
@@ -55,15 +55,6 @@ async function dumpWith(
   } finally {
     await dump.close();
   }
-}
-
-async function faultOf(work: Promise<unknown>): Promise<Fault> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (thrown instanceof Fault) return thrown;
-  throw new Error(`expected a Fault, got ${thrown}`);
 }
 
 describe('the role that docs/postgres.md describes', () => {

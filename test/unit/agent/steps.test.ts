@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Fault } from '../../../src/base/fault.ts';
+import { faultOf } from '../../harness/fault-of.ts';
 import { collect, isRunning, pidsOf, ToolContainer, until } from '../../harness/tool-container.ts';
 
 const containers: ToolContainer[] = [];
@@ -18,15 +19,6 @@ afterEach(async () => {
 const never = new AbortController().signal;
 /** A number that no other process has in its command line. */
 const mark = (): string => `9${process.pid}${Math.floor(Math.random() * 1e6)}`;
-
-async function faultOf(work: Promise<unknown>): Promise<Fault> {
-  const thrown = await work.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (thrown instanceof Fault) return thrown;
-  throw new Error(`expected a Fault, got ${thrown}`);
-}
 
 describe('a step', () => {
   it('gives every byte that the tool writes, and leaves nothing behind', async () => {
