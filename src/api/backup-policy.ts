@@ -6,6 +6,7 @@ import {
   exactlyOne,
   identity,
   image,
+  keyInSecret,
   objectName,
   secretName,
   serverAddress,
@@ -70,12 +71,8 @@ const s3 = z.strictObject({
   credentials: z
     .strictObject({
       secretName: secretName(),
-      accessKeyIdKey: text(253, '^[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*$', 'must be the name of a key in a secret')
-        .default('accessKeyId')
-        .describe('Key in the secret.'),
-      secretAccessKeyKey: text(253, '^[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*$', 'must be the name of a key in a secret')
-        .default('secretAccessKey')
-        .describe('Key in the secret.'),
+      accessKeyIdKey: keyInSecret('accessKeyId'),
+      secretAccessKeyKey: keyInSecret('secretAccessKey'),
     })
     .describe('Access key with the rights to list, read, write and delete below the prefix.'),
   caSecretName: secretName()

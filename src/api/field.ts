@@ -60,15 +60,14 @@ export const shortName = (): z.ZodString =>
     'must be a name of lower-case letters, digits and -, beginning and ending with a letter or digit',
   );
 
-const secretKey = (): z.ZodString =>
+export const keyInSecret = (defaultKey: string): z.ZodDefault<z.ZodString> =>
   text(
     253,
     '^[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*$',
     'must be the name of a key in a secret: letters, digits, -, _ and dots',
-  );
-
-export const keyInSecret = (defaultKey: string): z.ZodDefault<z.ZodString> =>
-  secretKey().default(defaultKey).describe(`Key in the secret.`);
+  )
+    .default(defaultKey)
+    .describe('Key in the secret.');
 
 /** Everything that names a secret says so in the same words. */
 export const secretName = (): z.ZodString => objectName().describe('Secret in the same namespace.');
