@@ -67,11 +67,19 @@ export function endAttempt(
 ): ReconcileResult {
   if (end.kind === 'reported' && end.report.outcome === 'backed-up')
     return succeed(state, attempt, end.report.set, nowMs);
-  if (end.kind === 'failed') return failAttempt(state, attempt, end.failure, nowMs, timings);
+  if (end.kind === 'failed' && !isStoppedByOthers(attempt, end.failure))
+    return failAttempt(state, attempt, end.failure, nowMs, timings);
   // An unknown end is never taken for a failure, and the work is never blindly repeated: the store knows.
   const { endedAt: _open, ...open } = attempt;
   return beginInspection(state, name, open, nowMs);
 }
+
+/**
+ * Such as a node that is drained: an accident to the backup, not a wish. Its manifest may have been on the way to the store
+ * just then.
+ */
+const isStoppedByOthers = ({ stopping }: Attempt, { reason }: Failure): boolean =>
+  reason === 'Stopped' && stopping === undefined;
 
 /** The intent of a look into the store. */
 export function beginInspection(state: RunState, name: string, attempt: Attempt, nowMs: number): ReconcileResult {

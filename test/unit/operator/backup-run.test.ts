@@ -155,6 +155,16 @@ describe('a task that ends without a report', () => {
     });
   });
 
+  it('or because somebody else stopped it, such as a drained node, is inspected and tried once more', async () => {
+    const world = await running();
+    world.end('now-1', failedWith('Stopped'));
+    await settle(world);
+    expect(world.started).toEqual(['now-1', 'now-1-inspect']);
+    world.end('now-1-inspect', { outcome: 'no-manifest' });
+    await goOn(world, 3, () => {});
+    expect(world.started).toEqual(['now-1', 'now-1-inspect', 'now-2']);
+  });
+
   it('and vanished altogether is inspected, too, and not started again', async () => {
     const world = await running();
     world.tasks.delete('now-1');
