@@ -167,7 +167,6 @@ export const backupPolicySpec = z.strictObject({
   runningDeadline: duration('12h', 'How long a backup may take.'),
 });
 export type BackupPolicySpec = z.output<typeof backupPolicySpec>;
-export type PolicyStore = BackupPolicySpec['stores'][number];
 export type PolicySchedule = BackupPolicySpec['schedules'][number];
 
 export const backupPolicyStatus = z.object({

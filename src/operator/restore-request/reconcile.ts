@@ -1,5 +1,6 @@
 import { onTasks, type Reconciler } from '../../cluster/controller.ts';
 import { requestOfTask } from '../task-name.ts';
+import { walk } from '../walk.ts';
 import { createVisit, type RequestReconcilerOptions, restoreRequestSteps } from './steps.ts';
 
 /** Makes a request true: one task, watched to its end. Every visit goes through the steps until one has an answer. */
@@ -7,15 +8,7 @@ export function createRequestReconciler(options: RequestReconcilerOptions): Reco
   return {
     kind: 'RestoreRequest',
     triggers: [onTasks(options.runner, requestOfTask)],
-    async reconcile(request, { nowMs }) {
-      const visit = createVisit(options, request, nowMs);
-      const object = `${request.metadata.namespace}/${request.metadata.name}`;
-      for (const step of restoreRequestSteps) {
-        options.log.debug({ step: step.name, object }, 'step');
-        const result = await step.take(visit);
-        if (result !== undefined) return visit.written === undefined ? result : { ...result, written: visit.written };
-      }
-      throw new Error('no step had an answer');
-    },
+    reconcile: (request, { nowMs }) =>
+      walk(restoreRequestSteps, createVisit(options, request, nowMs), request, options.log),
   };
 }

@@ -18,6 +18,7 @@ import { progressOf } from '../progress.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { restoreTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import type { Step } from '../walk.ts';
 import { chooseBackup } from './guard.ts';
 import * as next from './outcome.ts';
 import { type ChosenSource, restoreTaskSpec } from './task.ts';
@@ -48,14 +49,8 @@ export function createVisit(options: RequestReconcilerOptions, request: Resource
   return { options, nowMs, state, request };
 }
 
-export interface Step {
-  name: string;
-  /** The answer of the whole visit, or undefined: the next step goes on. Idempotent, and may be cut short anywhere. */
-  take(visit: Visit): Promise<ReconcileResult | undefined>;
-}
-
-/** The life of a request, in order. Each step is logged by name before it is taken: tests take their kill list from here. */
-export const restoreRequestSteps: readonly Step[] = [
+/** The life of a request, in order. */
+export const restoreRequestSteps: readonly Step<Visit>[] = [
   { name: 'release-deleted', take: releaseIfDeleted },
   { name: 'close-finished', take: closeFinished },
   { name: 'read-spec', take: readSpec },

@@ -21,10 +21,7 @@ export function restoreTaskSpec(
   const { name, namespace, uid } = request.metadata;
   const { credentials, database, ...address } = spec.target;
   const server = serverPart(policy.engine, address, 'admin', credentials.admin, namespace);
-  const [policyStore] = policy.stores;
-  // The schema asks for exactly one.
-  if (policyStore === undefined) throw new Error('a policy without a store');
-  const store = storePart(policyStore);
+  const store = storePart(policy);
   const identity = identityPart(spec.source.identity ?? policy.encryption?.age.identity);
   const image = spec.toolImages?.restore ?? policy.toolImages?.dump;
   return {

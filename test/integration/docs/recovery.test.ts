@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { reasons } from '../../../src/base/reasons.ts';
 import { comparePortraits, drawPortrait } from '../../harness/portrait.ts';
 import { type Postgres, startPostgres } from '../../harness/postgres.ts';
-import { backupRole, makeShop } from '../../harness/shop.ts';
+import { makeShop } from '../../harness/shop.ts';
 import { Standalone } from '../../harness/standalone.ts';
+import { policyYaml, runYaml, setShopSecrets } from '../../harness/standalone-shop.ts';
 
 const root = new URL('../../..', import.meta.url).pathname;
 const page = readFileSync(join(root, 'docs/recovery.md'), 'utf8');
@@ -34,14 +35,13 @@ beforeAll(async () => {
   postgres = await startPostgres();
   standalone = new Standalone(postgres.bin);
   await makeShop((sql, database) => postgres.query(sql, database === undefined ? {} : { database }));
-  standalone.setSecret('shop-backup', backupRole);
-  standalone.setSecret('shop-admin', { username: postgres.username, password: postgres.password });
+  setShopSecrets(standalone, postgres);
   const backstay = `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${root}src/main.ts' "$@"\n`;
   writeFileSync(join(dir, 'backstay'), backstay, { mode: 0o700 });
   mkdirSync(join(dir, 'store'));
   await standalone.start();
-  await standalone.apply(policy());
-  await standalone.apply(run('shop-first'));
+  await standalone.apply(policyYaml(postgres, join(dir, 'store')));
+  await standalone.apply(runYaml('shop-first'));
   const { status } = await standalone.waitForEnd('BackupRun', 'shop-first');
   expect(status.phase).toBe('Succeeded');
   ({ consistentAt } = status.set as unknown as { consistentAt: string });
@@ -96,8 +96,8 @@ describe('docs/recovery.md', () => {
   });
 
   it('shows the reason of a backup that failed', async () => {
-    await standalone.apply(policy('no-such-directory'));
-    await standalone.apply(run('shop-second'));
+    await standalone.apply(policyYaml(postgres, join(dir, 'no-such-directory')));
+    await standalone.apply(runYaml('shop-second'));
     await standalone.waitForEnd('BackupRun', 'shop-second');
     const shown = shell(commandWith('get runs NAME').replace('NAME', 'shop-second'));
     expect(shown.stdout).toContain('"reason": "StoreMissing"');
@@ -120,24 +120,3 @@ const shop = () => ({
   password: postgres.password,
   database: 'shop',
 });
-
-const policy = (directory = 'store'): string => `
-apiVersion: backstay.dev/v1alpha1
-kind: BackupPolicy
-metadata: { name: shop }
-spec:
-  engine: PostgreSQL
-  target:
-    host: ${postgres.host}
-    port: ${postgres.port}
-    credentials: { backup: { secretName: shop-backup } }
-    tls: { mode: Disable }
-  stores: [{ name: main, filesystem: { path: ${join(dir, directory)} } }]
-`;
-
-const run = (name: string): string => `
-apiVersion: backstay.dev/v1alpha1
-kind: BackupRun
-metadata: { name: ${name} }
-spec: { policyName: shop, method: Dump, dump: { databases: [shop] } }
-`;
