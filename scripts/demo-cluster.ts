@@ -63,12 +63,7 @@ async function tell(): Promise<void> {
       await shop.apply([shop.policy()]);
       const name = await shop.firstRun();
       story.say(`  the schedule made the run ${name}`);
-      const { phase, failure: why, set } = (await shop.waitForEnd('BackupRun', name)).status;
-      if (phase !== 'Succeeded' || set === undefined)
-        throw new Error(`the backup failed: ${why?.reason}: ${why?.message}`);
-      story.report.bytes = { plain: set.plainBytes, stored: set.storedBytes };
-      story.report.versions['tool'] = set.toolVersion;
-      story.say(`  ${set.plainBytes} bytes dumped by a Job, ${set.storedBytes} bytes in S3, compressed and encrypted`);
+      story.tellBackup(await shop.waitForEnd('BackupRun', name), 'in S3 by a Job');
       return name;
     },
   );
@@ -82,13 +77,7 @@ async function tell(): Promise<void> {
   await story.chapter('restore', 'Apply examples/kubernetes/restore.yaml', async () => {
     const manifests = readManifests('examples/kubernetes/restore.yaml');
     await shop.apply(manifests);
-    const {
-      phase,
-      failure: why,
-      result,
-    } = (await shop.waitForEnd('RestoreRequest', manifests[0]?.metadata.name ?? '')).status;
-    if (phase !== 'Succeeded') throw new Error(`the restore failed: ${why?.reason}: ${why?.message}`);
-    story.say(`  ${run} is back: ${result?.rowCount} rows counted, every foreign key joined`);
+    story.tellRestore(await shop.waitForEnd('RestoreRequest', manifests[0]?.metadata.name ?? ''), run);
   });
 
   await story.chapter('compare', 'Compare with the portrait', async () =>

@@ -72,13 +72,7 @@ async function tell(): Promise<void> {
       story.say(`  ${(await standalone.apply(example('policy.yaml'))).trim()}`);
       const name = await firstRun(standalone);
       story.say(`  the schedule made the run ${name}`);
-      const ended = await standalone.waitForEnd('BackupRun', name);
-      const { phase, failure: why, set } = ended.status;
-      if (phase !== 'Succeeded' || set === undefined)
-        throw new Error(`the backup failed: ${why?.reason}: ${why?.message}`);
-      story.report.bytes = { plain: set.plainBytes, stored: set.storedBytes };
-      story.report.versions['tool'] = set.toolVersion;
-      story.say(`  ${set.plainBytes} bytes dumped, ${set.storedBytes} bytes stored, compressed and encrypted`);
+      story.tellBackup(await standalone.waitForEnd('BackupRun', name), 'in a directory');
       return name;
     },
   );
@@ -91,10 +85,7 @@ async function tell(): Promise<void> {
 
   await story.chapter('restore', 'Apply examples/standalone/restore.yaml', async () => {
     await standalone.apply(example('restore.yaml'));
-    const ended = await standalone.waitForEnd('RestoreRequest', 'shop-back');
-    const { phase, failure: why, result } = ended.status;
-    if (phase !== 'Succeeded') throw new Error(`the restore failed: ${why?.reason}: ${why?.message}`);
-    story.say(`  ${run} is back: ${result?.rowCount} rows counted, every foreign key joined`);
+    story.tellRestore(await standalone.waitForEnd('RestoreRequest', 'shop-back'), run);
   });
 
   await story.chapter('compare', 'Compare with the portrait', async () =>

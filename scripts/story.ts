@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { comparePortraits, type Portrait } from '../test/harness/portrait.ts';
+import type { EndedObject } from '../test/harness/standalone.ts';
 
 /** What `--report FILE` holds. `ok` is true only when nothing differs; a story that broke off has `failure`. */
 export interface StoryReport {
@@ -45,6 +46,21 @@ export class Story {
     this.report.seconds[name] = Number(seconds.toFixed(2));
     this.say(`  ${seconds.toFixed(1)} s`);
     return result;
+  }
+
+  /** Takes the figures of a backup into the report. Throws when it failed. */
+  tellBackup({ status: { phase, failure, set } }: EndedObject, where: string): void {
+    if (phase !== 'Succeeded' || set === undefined)
+      throw new Error(`the backup failed: ${failure?.reason}: ${failure?.message}`);
+    this.report.bytes = { plain: set.plainBytes, stored: set.storedBytes };
+    this.report.versions['tool'] = set.toolVersion;
+    this.say(`  ${set.plainBytes} bytes dumped, ${set.storedBytes} bytes stored ${where}, compressed and encrypted`);
+  }
+
+  /** Throws when the restore failed. */
+  tellRestore({ status: { phase, failure, result } }: EndedObject, run: string): void {
+    if (phase !== 'Succeeded') throw new Error(`the restore failed: ${failure?.reason}: ${failure?.message}`);
+    this.say(`  ${run} is back: ${result?.rowCount} rows counted, every foreign key joined`);
   }
 
   /** Fills the report from the two portraits and says what differs. */
