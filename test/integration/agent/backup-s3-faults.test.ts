@@ -112,7 +112,7 @@ it('a backup whose backend is killed after 10 MB is ServerLost and leaves nothin
   const { store, prefix } = day.newStore();
   await day.postgres.query('CREATE DATABASE large TEMPLATE shop');
   // Some 40 MB: far more than is read ahead while an object waits.
-  await day.postgres.query('INSERT INTO blobs SELECT id + n, body FROM blobs, unnest(ARRAY[10000, 20000]) n', {
+  await day.postgres.query('INSERT INTO blobs SELECT id + n, body FROM blobs, generate_series(10000, 40000, 10000) n', {
     database: 'large',
   });
   const { promise: killed, resolve } = Promise.withResolvers<void>();

@@ -44,11 +44,11 @@ export const whenever =
   (seen: SeenRequest): S3Fault | undefined =>
     fits(seen) ? fault : undefined;
 
-const rowCount = 4000;
+const rowCount = 2800;
 
 /**
- * A server with some 13 MB in the database `shop`, an empty database `back`, and an S3 server behind a proxy that does
- * what networks do. The objects of a backup are of some 4 MB unless the test says otherwise.
+ * A server with some 9 MB in the database `shop`, an empty database `back`, and an S3 server behind a proxy that does
+ * what networks do. The objects of a backup are of one or two frames unless the test says otherwise.
  */
 export class BadDay {
   readonly postgres: Postgres;
@@ -122,7 +122,7 @@ export class BadDay {
       task,
       toolsDir: this.postgres.bin,
       secrets: secretsOf(this.postgres, { 'key/identity': identity.reveal(), ...s3Secrets }),
-      options: { clock: hurried, objectBytes: 4_000_000, ...options },
+      options: { clock: hurried, objectBytes: 3_000_000, ...options },
     };
     return (await runTask(run)).report;
   }

@@ -27,7 +27,7 @@ beforeAll(async () => {
   for (const [name, { compression, encrypted }] of Object.entries(packings)) {
     const path = storeDirectory();
     const change: Partial<BackupTask> = { compression, recipients: encrypted ? [day.identity.recipient] : [] };
-    const set = setOf(await day.backup(filesystemStore(path), change, { objectBytes: 5_000_000 }));
+    const set = setOf(await day.backup(filesystemStore(path), change));
     expect(set.objectCount).toBeGreaterThan(1);
     originals.set(name as Packing, { path, set });
   }

@@ -94,7 +94,7 @@ describe('what changes after everything was checked', () => {
     ['Zstd', 'an object is cut exactly at the border of a frame', cutLastFrame],
   ])('%s: %s: DataCorrupt, and the target stays empty', async (algorithm, _what, change) => {
     const compression = { algorithm, level: algorithm === 'None' ? 0 : 3 };
-    const victim = setOf(await day.backup(store, { compression }, { objectBytes: 5_000_000 }));
+    const victim = setOf(await day.backup(store, { compression }));
     const folder = join(day.server.dataDir, 'bucket', prefix, victim.manifestKey, '..', victim.attempt);
     const path = join(folder, readdirSync(folder).find((name) => name.startsWith('dump-00002')) ?? '');
     let changed = false;

@@ -1,17 +1,8 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Report } from '../../../src/contract/report.ts';
-import {
-  backupTask,
-  filesystemStore,
-  owner,
-  secretsOf,
-  storeDirectory,
-  TaskDirectory,
-} from '../../harness/agent-task.ts';
+import { backupTask, owner, s3Secrets, secretsOf, TaskDirectory } from '../../harness/agent-task.ts';
 import type { SeenRequest } from '../../harness/s3-fault-proxy.ts';
 import { until } from '../../harness/tool-container.ts';
 import { BadDay, failureOf, isManifestWrite, isObjectWrite, patient, setOf } from './bad-day.ts';
@@ -67,15 +58,16 @@ describe('an attempt that comes back to life after another one has succeeded', (
     await day.expectRestored();
   });
 
-  it('a process that was stopped in mid dump: one manifest, and its objects are for the garbage collection', async () => {
-    const path = storeDirectory();
-    leftovers.push(() => rmSync(path, { recursive: true, force: true }));
+  it("a process that was stopped in mid dump: one manifest, and what it wrote is in nobody's way", async () => {
+    const { store, prefix } = day.newStore();
     const runUid = randomUUID();
-    const task = backupTask(day.postgres, filesystemStore(path), {
-      runUid,
-      compression: { algorithm: 'Gzip', level: 9 },
+    const held = holdFirst(isObjectWrite);
+    const secrets = secretsOf(day.postgres, s3Secrets);
+    const directory = new TaskDirectory({
+      task: backupTask(day.postgres, store, { runUid }),
+      toolsDir: day.postgres.bin,
+      secrets,
     });
-    const directory = new TaskDirectory({ task, toolsDir: day.postgres.bin, secrets: secretsOf(day.postgres) });
     leftovers.push(() => directory.remove());
     const agent = spawn(process.execPath, ['src/main.ts', 'agent', '--root', directory.tool.root], {
       cwd: join(import.meta.dirname, '../../..'),
@@ -83,22 +75,18 @@ describe('an attempt that comes back to life after another one has succeeded', (
     });
     const gone = new Promise<number | null>((resolve) => agent.once('exit', (code) => resolve(code)));
     leftovers.push(() => agent.kill('SIGKILL'));
-    await until('the first attempt to dump', async () => {
-      const rows = await day.postgres.query(`SELECT 1 FROM pg_stat_activity WHERE query LIKE 'COPY%'`);
-      return rows.length > 0 && agent.kill('SIGSTOP');
-    });
+    await until('the first object to be on its way', held.arrived);
+    agent.kill('SIGSTOP');
+    held.letGo();
 
-    const winner: Report = await day.backup(filesystemStore(path), { runUid, deadlineMs }, patient);
+    const winner = await day.backup(store, { runUid, deadlineMs }, patient);
     const set = setOf(winner);
     expect(directory.report()).toBeUndefined();
     agent.kill('SIGCONT');
     expect(await gone).toBe(0);
     expect(directory.report()).toEqual(winner);
-
-    const other = await day.backup(filesystemStore(path), { runUid: randomUUID(), deadlineMs }, patient);
-    const files = readdirSync(path, { recursive: true, encoding: 'utf8' });
-    expect(manifestsOf(files).sort()).toEqual([set.manifestKey, setOf(other).manifestKey].sort());
-    expect((await day.restore(filesystemStore(path), set)).outcome).toBe('restored');
+    expect(manifestsOf(day.keys(prefix))).toEqual([set.manifestKey]);
+    expect((await day.restore(store, set)).outcome).toBe('restored');
     await day.expectRestored();
   });
 });
