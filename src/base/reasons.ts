@@ -208,7 +208,7 @@ export const reasons = facts({
   },
   Stopped: {
     meaning: 'The task was stopped on request.',
-    hint: 'Nothing to do.',
+    hint: 'If nobody asked for it, a node was drained or a machine shut down: try again.',
     retry: 'never',
   },
   Internal: {
