@@ -62,13 +62,23 @@ class Step {
   readonly #id: number;
   readonly #dir: string;
   readonly #tool: string;
+  readonly #wordsOf: (stderr: string) => string;
   #input: Socket | undefined;
 
-  private constructor(work: Work, id: number, dir: string, tool: string, output: Socket, signal: AbortSignal) {
+  private constructor(
+    work: Work,
+    id: number,
+    dir: string,
+    tool: string,
+    output: Socket,
+    signal: AbortSignal,
+    wordsOf: (stderr: string) => string,
+  ) {
     this.#work = work;
     this.#id = id;
     this.#dir = dir;
     this.#tool = tool;
+    this.#wordsOf = wordsOf;
     this.output = output;
     this.signal = signal;
   }
@@ -85,7 +95,7 @@ class Step {
     // Before the tool is told to begin: it waits for a reader, and so nothing of it is missed.
     const output = await openReader(join(dir, 'out'));
     output.on('error', () => {});
-    const step = new Step(work, id, dir, basename(args[0] ?? ''), output, signal);
+    const step = new Step(work, id, dir, basename(args[0] ?? ''), output, signal, options.wordsOf ?? all);
     try {
       await work.begin({ id, dir }, signal);
     } catch (thrown) {
@@ -146,7 +156,8 @@ class Step {
       throw new Fault('ToolLost', `the tool container was restarted while ${this.#tool} ran`);
     const stderr = await readTail(join(this.#dir, 'err'));
     if (code === '0') return stderr;
-    const said = stderr.trim() === '' ? '' : `: ${lastLines(stderr)}`;
+    const words = lastLines(this.#wordsOf(stderr));
+    const said = words === '' ? '' : `: ${words}`;
     if (code === '126' || code === '127') throw new Fault('ToolMissing', `${this.#tool} cannot be run${said}`);
     // 128 + 9: nobody but the kernel's out-of-memory killer does that unasked.
     if (code === '137') throw new Fault('ToolLost', `${this.#tool} was killed with signal 9${said}`);
@@ -157,6 +168,8 @@ class Step {
     return readIfThere(join(this.#dir, 'exit'));
   }
 }
+
+const all = (stderr: string): string => stderr;
 
 async function* once(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield chunk;

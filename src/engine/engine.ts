@@ -112,6 +112,8 @@ export interface Steps {
 export interface StepOptions {
   signal: AbortSignal;
   env?: Readonly<Record<string, string>>;
+  /** What of a failed tool's stderr goes into the message. Left out: all of it; of either the last lines only. */
+  wordsOf?: (stderr: string) => string;
 }
 
 export interface StepOutput {

@@ -4,7 +4,7 @@ import type { Dump, DumpResult, ServerAccess, ServerFacts, Steps } from '../engi
 import { type Connection, openConnection } from './connection.ts';
 import { countRows, describeContents, listTables } from './contents.ts';
 import { toolFault } from './faults.ts';
-import { checkToolVersion, toolConnection, toolEnv, toolVersion } from './tool.ts';
+import { checkToolVersion, ownWordsOf, toolConnection, toolEnv, toolVersion } from './tool.ts';
 
 /** The custom format begins with this; a stream that does not is no dump, whatever the tool's exit code says. */
 const magic = Buffer.from('PGDMP');
@@ -33,7 +33,11 @@ export async function beginDump(
     const args = ['pg_dump', '--format=custom', '--compress=0', '--no-password', `--snapshot=${snapshot}`];
     const stopped = new AbortController();
     const read = (): Bytes =>
-      steps.read([...args, `--dbname=${target}`], { signal: AbortSignal.any([signal, stopped.signal]), env: toolEnv });
+      steps.read([...args, `--dbname=${target}`], {
+        signal: AbortSignal.any([signal, stopped.signal]),
+        env: toolEnv,
+        wordsOf: ownWordsOf,
+      });
 
     async function* stream(): AsyncGenerator<Uint8Array, void, undefined> {
       // Beside the dump, not before it: counting a large database takes minutes.

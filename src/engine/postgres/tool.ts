@@ -7,6 +7,24 @@ const sslModes = { Disable: 'disable', Require: 'require', VerifyCA: 'verify-ca'
 /** Messages in English: their words decide on the reason of a failure. */
 export const toolEnv = { LC_MESSAGES: 'C', LANGUAGE: 'C' };
 
+// What follows these words is user data or user code: rows, values, the bodies of functions.
+const quotedData = /^(?:DETAIL|CONTEXT|QUERY|STATEMENT|Command was): /;
+const ownWords = /^(?:pg_dump|pg_restore|ERROR|FATAL|PANIC|HINT|LOCATION|WARNING|NOTICE): /;
+
+/**
+ * Why a tool of PostgreSQL failed, in its own words. A message goes into status, events and logs, where the rows of a database
+ * must not stand; and the body of a long function would push the cause out of the last lines.
+ */
+export function ownWordsOf(stderr: string): string {
+  let isData = false;
+  const kept = stderr.split('\n').filter((line) => {
+    if (quotedData.test(line)) isData = true;
+    else if (ownWords.test(line)) isData = false;
+    return !isData;
+  });
+  return kept.join('\n');
+}
+
 /** How a tool of PostgreSQL reaches one database. Password and certificate are files that only the tool may read. */
 export async function toolConnection(
   access: ServerAccess,

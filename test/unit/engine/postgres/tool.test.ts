@@ -2,7 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { ServerFacts } from '../../../../src/engine/engine.ts';
 import { restoreDump } from '../../../../src/engine/postgres/restore.ts';
-import { checkToolVersion, majorOf, toolConnection, toolVersion } from '../../../../src/engine/postgres/tool.ts';
+import {
+  checkToolVersion,
+  majorOf,
+  ownWordsOf,
+  toolConnection,
+  toolVersion,
+} from '../../../../src/engine/postgres/tool.ts';
 import { faultOf } from '../../../harness/fault-of.ts';
 import { access, FakeSteps, none } from './fake-steps.ts';
 
@@ -66,6 +72,37 @@ describe('the way of a tool to the server', () => {
     expect(await toolConnection({ ...access, tls: { mode } }, 'shop', new FakeSteps(), signal)).toContain(
       `sslmode='${sslmode}'`,
     );
+  });
+});
+
+describe('the words of a failed tool', () => {
+  const body = Array.from({ length: 40 }, (_, at) => `  RAISE NOTICE 'permission denied ${at}';`).join('\n');
+
+  it('are the cause, however long the command was that failed', () => {
+    const cause = 'pg_restore: error: could not execute query: ERROR:  role "shop_owner" does not exist';
+    const stderr = `pg_restore: from TOC entry 215; 1259 16385 TABLE Orders shop_owner\n${cause}\nCommand was: CREATE FUNCTION f() AS $$\n${body}\n$$;\n`;
+    expect(ownWordsOf(stderr)).toMatch(
+      /^pg_restore: from TOC entry 215.*\npg_restore: error: .*"shop_owner" does not exist$/,
+    );
+  });
+
+  it('hold no row and no value of the database, and go on behind them', () => {
+    const stderr =
+      'pg_restore: error: COPY failed for table "Customers": ERROR:  duplicate key value violates unique constraint "k"\n' +
+      'DETAIL:  Key (email)=(ada@example.com) already exists.\n' +
+      'CONTEXT:  COPY Customers, line 7: "7\tAda\nLovelace"\n' +
+      'HINT:  Look again.\npg_restore: warning: errors ignored on restore: 1';
+    expect(ownWordsOf(stderr).split('\n')).toEqual([
+      expect.stringMatching(/^pg_restore: error: COPY failed/),
+      'HINT:  Look again.',
+      'pg_restore: warning: errors ignored on restore: 1',
+    ]);
+  });
+
+  it('are all of them where nothing is quoted', () => {
+    const stderr =
+      'pg_dump: error: connection failed: No such file or directory\n\tIs the server running on that host?';
+    expect(ownWordsOf(stderr)).toBe(stderr);
   });
 });
 
