@@ -20,7 +20,13 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   printError: (text) => process.stderr.write(text),
   openHome: async (directory) => {
     const { objects } = await openStandaloneHome(directory, createLogger('silent', process.stderr));
-    return { objects, applier: { apply: async (draft) => (await objects.apply(draft)).change } };
+    return {
+      objects,
+      applier: {
+        storedSpec: async ({ kind, metadata }) => (await objects.get(kind, metadata))?.spec,
+        apply: async (draft) => (await objects.apply(draft)).change,
+      },
+    };
   },
   generateKey: async () => {
     const { generateIdentity } = await import('./stream/identity.ts');

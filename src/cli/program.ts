@@ -2,10 +2,12 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { Clock } from '../base/clock.ts';
 import { parseDurationMs } from '../base/duration.ts';
-import { Fault, toFault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import type { Objects } from '../cluster/objects.ts';
+import type { Kind, ObjectKey } from '../cluster/resource.ts';
 import { type Applier, applyFiles } from './apply.ts';
 import { exitCodes } from './exit-codes.ts';
+import { faultOf } from './fault-of.ts';
 import { kindFromWord } from './kind.ts';
 import { renderObjects } from './list.ts';
 import { type WaitTarget, waitForEnd } from './wait.ts';
@@ -42,7 +44,7 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
     return code;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    const fault = toFault(thrown);
+    const fault = faultOf(thrown);
     surroundings.printError(`error: ${fault.reason}: ${fault.sentence}\n  next: ${fault.hint}\n`);
     return exitCodes.failed;
   }
@@ -117,11 +119,7 @@ function createProgram(surroundings: Surroundings, end: (code: number) => void):
         name === undefined
           ? await objects.list(kind, all ? undefined : namespace)
           : [await objects.get(kind, { namespace, name })].filter((object) => object !== undefined);
-      if (name !== undefined && found.length === 0) {
-        throw new Fault('ReferenceMissing', `there is no ${kind} ${namespace}/${name} in this home`, {
-          hint: `List what there is with: backstay get ${word} -A --home ${home}`,
-        });
-      }
+      if (name !== undefined && found.length === 0) throw notHere(kind, word, { namespace, name }, home);
       found.sort((a, b) => a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp));
       if (output === 'json') {
         const value = name === undefined ? { apiVersion: 'v1', kind: 'List', items: found } : found[0];
@@ -140,6 +138,9 @@ function createProgram(surroundings: Surroundings, end: (code: number) => void):
     .action(async (word: string, name: string, { home, namespace }) => {
       const kind = kindFromWord(word);
       const { objects } = await surroundings.openHome(home);
+      // Who misspelt a name must not read that it is gone.
+      if ((await objects.get(kind, { namespace, name })) === undefined)
+        throw notHere(kind, word, { namespace, name }, home);
       await objects.delete(kind, { namespace, name });
       print(`${kind} ${name} deleted; its data stays in the store\n`);
     });
@@ -169,6 +170,12 @@ function createProgram(surroundings: Surroundings, end: (code: number) => void):
     .action(async (options) => end(await surroundings.runAgent(options)));
 
   return program;
+}
+
+function notHere(kind: Kind, word: string, { namespace, name }: ObjectKey, home: string): Fault {
+  return new Fault('ReferenceMissing', `there is no ${kind} ${namespace}/${name} in this home`, {
+    hint: `List what there is with: backstay get ${word} -A --home ${home}`,
+  });
 }
 
 function readText(file: string): string {

@@ -70,21 +70,9 @@ export class Standalone {
   }
 
   #begin(): ChildProcess {
-    const child = spawn(
-      process.execPath,
-      [
-        ...this.stops.nodeOptions,
-        main,
-        'standalone',
-        '--home',
-        this.home,
-        '--tools',
-        this.#tools,
-        '--log-level',
-        'debug',
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.home },
-    );
+    const flags = ['--home', this.home, '--tools', this.#tools, '--log-level', 'debug'];
+    const args = [...this.stops.nodeOptions, main, 'standalone', ...flags];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd: this.home });
     this.#child = child;
     const take = (chunk: Buffer): void => {
       this.#log += chunk.toString();
@@ -161,7 +149,10 @@ export class Standalone {
   /** Puts the objects into the home as `apply` does, without the process: whether standalone runs or not. */
   async put(yaml: string): Promise<void> {
     const objects = await this.objects();
-    await applyFiles([{ name: 'test', text: yaml }], { apply: async (draft) => (await objects.apply(draft)).change });
+    await applyFiles([{ name: 'test', text: yaml }], {
+      storedSpec: async () => undefined,
+      apply: async (draft) => (await objects.apply(draft)).change,
+    });
   }
 
   /** Writes a secret the way the documentation says: one file a key, for the owner only. */

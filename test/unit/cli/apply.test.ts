@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { applyFiles } from '../../../src/cli/apply.ts';
+import { ObjectsError } from '../../../src/cluster/objects.ts';
 import type { Draft } from '../../../src/cluster/resource.ts';
 
 const run = (name: string, more = ''): string => `apiVersion: backstay.dev/v1alpha1
@@ -13,6 +14,11 @@ async function apply(...texts: string[]): Promise<{ written: Draft[]; thrown: un
   let thrown: unknown;
   const files = texts.map((text, at) => ({ name: `${at}.yaml`, text }));
   await applyFiles(files, {
+    async storedSpec({ metadata }) {
+      if (!/^[a-z]/.test(metadata.name))
+        throw new ObjectsError('Invalid', `name ${JSON.stringify(metadata.name)} must be small`);
+      return metadata.name === 'there' ? { policyName: 'other', method: 'Dump' } : undefined;
+    },
     async apply(draft) {
       written.push(draft);
       return 'created';
@@ -30,6 +36,21 @@ it('one bad object among good ones, and nothing is written', async () => {
     reason: 'SpecInvalid',
     where: '1.yaml, BackupRun c',
     hint: 'Did you mean policyName?',
+  });
+});
+
+it.each([
+  ['there', 'a run cannot be changed', /create another one/],
+  ['There', 'name "There" must be small', /Correct the field/],
+  ['t'.repeat(51), 'metadata.name has more than 50 characters', /shorter/],
+])('a good object before the run %s, which cannot be, is not written either', async (name, message, hint) => {
+  const { written, thrown } = await apply(run('a'), run(name));
+  expect(written).toEqual([]);
+  expect(thrown).toMatchObject({
+    reason: 'SpecInvalid',
+    message,
+    where: `1.yaml, BackupRun ${name}`,
+    hint: expect.stringMatching(hint),
   });
 });
 

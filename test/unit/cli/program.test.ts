@@ -40,7 +40,7 @@ async function backstay(args: string, objects: Resource[] = []): Promise<{ code:
           objects.find(({ metadata }) => metadata.name === name),
         delete: async () => undefined,
       } as unknown as Objects,
-      applier: { apply: async () => 'created' as const },
+      applier: { storedSpec: async () => undefined, apply: async () => 'created' as const },
     }),
     generateKey: async () => ({ identity: 'AGE-SECRET-KEY-1X', recipient: 'age1x' }),
     runStandalone: async () => {
