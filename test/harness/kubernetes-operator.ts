@@ -4,8 +4,10 @@ import type { SettledCluster } from './cluster/cluster.ts';
 import { kubectl, kubectlApply } from './cluster/kubectl.ts';
 import { checkoutDir } from './cluster/paths.ts';
 import { readManifests } from './kubernetes-shop.ts';
+import { Stops } from './stops.ts';
 
 const systemNamespace = 'backstay-system';
+const image = 'backstay:dev';
 const podLabels = 'app.kubernetes.io/name=backstay,app.kubernetes.io/component=operator';
 
 /** The three kinds and the operator, as a user installs them from the checkout; waits until it is ready to work. */
@@ -34,6 +36,16 @@ export async function withdrawOperator(cluster: SettledCluster): Promise<void> {
   await system(cluster, 'wait', '--for=delete', 'pod', '-l', podLabels, '--timeout=60s');
 }
 
+/** The name of the operator's pod that is not on its way out. */
+export async function operatorPod(cluster: SettledCluster): Promise<{ namespace: string; pod: string }> {
+  const { items } = JSON.parse(await system(cluster, 'get', 'pods', '-l', podLabels, '-o', 'json')) as {
+    items: { metadata: { name: string; deletionTimestamp?: string } }[];
+  };
+  const pod = items.find(({ metadata }) => metadata.deletionTimestamp === undefined)?.metadata.name;
+  if (pod === undefined) throw new Error('there is no pod of the operator');
+  return { namespace: systemNamespace, pod };
+}
+
 /** Everything that the operator's pod has logged. */
 export function operatorLog(cluster: SettledCluster): Promise<string> {
   return system(cluster, 'logs', '-l', podLabels, '--tail=-1');
@@ -59,52 +71,46 @@ export async function dieAtEach(
   timeoutMs = 120_000,
 ): Promise<LocalOperator> {
   const untilMs = Date.now() + timeoutMs;
-  let left = deaths;
-  for (;;) {
-    const operator = new LocalOperator(cluster, left);
-    if (left.length === 0) return operator;
-    const { step, object } = await operator.death(untilMs - Date.now());
-    left = left.filter((one) => one.step !== step || one.object !== object);
+  const stops = new Stops();
+  try {
+    for (const { step, object } of deaths) stops.set([`"step":"${step}"`, `"object":"${object}"`], 'die');
+    for (const _ of deaths) await new LocalOperator(cluster, stops.nodeOptions).death(untilMs - Date.now());
+  } finally {
+    stops.remove();
   }
+  return new LocalOperator(cluster, []);
 }
 
 export class LocalOperator {
   readonly #child: ChildProcess;
   #log = '';
 
-  constructor(cluster: SettledCluster, deaths: readonly StepOfObject[]) {
+  constructor(cluster: SettledCluster, nodeOptions: readonly string[]) {
     const context = cluster.context === undefined ? [] : ['--context', cluster.context];
-    const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--log-level', 'debug'];
-    this.#child = spawn(
-      process.execPath,
-      [
-        '--disable-warning=ExperimentalWarning',
-        '--import',
-        new URL('./die-at-step.ts', import.meta.url).href,
-        join(checkoutDir, 'src/main.ts'),
-        ...['operator', ...options, '--image', 'backstay:dev'],
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, BACKSTAY_TEST_DEATHS: JSON.stringify(deaths) } },
-    );
+    const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--log-level', 'debug', '--image', image];
+    const main = join(checkoutDir, 'src/main.ts');
+    this.#child = spawn(process.execPath, [...nodeOptions, main, 'operator', ...options], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const take = (chunk: Buffer): void => {
-      this.#log = (this.#log + chunk.toString()).slice(-20_000);
+      this.#log = (this.#log + chunk.toString()).slice(-4_000);
     };
     this.#child.stdout?.on('data', take);
     this.#child.stderr?.on('data', take);
   }
 
-  /** The step of the object at which it died; throws when it lives longer, or ends in another way. */
-  death(timeoutMs: number): Promise<StepOfObject> {
+  /** Resolves when it has died with -9; throws when it lives longer, or ends in another way. */
+  death(timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const fail = (what: string): void => reject(new Error(`the operator ${what}:\n${this.#log.slice(-4_000)}`));
+      const fail = (what: string): void => reject(new Error(`the operator ${what}:\n${this.#log}`));
       const timer = setTimeout(() => {
         this.#child.kill('SIGKILL');
         fail('did not come to the next step at which it was to die');
       }, timeoutMs);
       this.#child.once('close', (code, signal) => {
         clearTimeout(timer);
-        if (signal !== 'SIGKILL') return fail(`ended with ${signal ?? code}`);
-        resolve(JSON.parse(this.#log.trimEnd().split('\n').at(-1) ?? '') as StepOfObject);
+        if (signal === 'SIGKILL') resolve();
+        else fail(`ended with ${signal ?? code}`);
       });
     });
   }

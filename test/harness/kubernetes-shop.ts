@@ -141,6 +141,33 @@ export class Playground {
     return found.split('\n').filter((path) => path.startsWith(`/data/backups/${prefix}/`));
   }
 
+  /** The pod of a task, as soon as its agent runs. */
+  async runningPod(task: string): Promise<string> {
+    const { items } = JSON.parse(await this.kubectl(['get', 'pods', '-l', `job-name=${task}`, '-o', 'json'])) as {
+      items: { metadata: { name: string }; status: { containerStatuses?: { state?: { running?: object } }[] } }[];
+    };
+    const [pod] = items;
+    if (pod?.status.containerStatuses?.[0]?.state?.running === undefined) throw new Error(`${task} does not run`);
+    return pod.metadata.name;
+  }
+
+  /** A copy of a database with a table that nobody can read: pg_dump waits for it until `letGo`. */
+  async heldCopy(name: string): Promise<{ letGo(): Promise<void> }> {
+    await this.query(`CREATE DATABASE "${name}" TEMPLATE shop`);
+    const holder = new pg.Client(this.connection(name));
+    holder.on('error', () => {});
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE "Orders" IN ACCESS EXCLUSIVE MODE');
+    return { letGo: () => holder.end() };
+  }
+
+  /** Throws while no pg_dump of a database waits for what `heldCopy` holds. */
+  async dumpWaits(database: string): Promise<void> {
+    const waiting = `query LIKE 'LOCK TABLE %' AND wait_event_type = 'Lock' AND datname = '${database}'`;
+    const found = await this.query(`SELECT FROM pg_stat_activity WHERE ${waiting}`);
+    if (found.length === 0) throw new Error(`no pg_dump of ${database} waits`);
+  }
+
   /** Jobs and pods of tasks that are there, by name. */
   async tasksLeft(): Promise<string[]> {
     const found = await this.kubectl(['get', 'jobs,pods', '-l', 'app.kubernetes.io/managed-by=backstay', '-o', 'name']);
