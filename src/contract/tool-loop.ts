@@ -17,6 +17,7 @@
  * - `3<>control` never blocks on a FIFO, a plain open would wait for ever for an agent that died; 4 then sees the end.
  * - `exec 4<&-` in what waits for a tool: dash and busybox keep a copy of what a plain `4<&-` closes, and with a reader
  *   left the agent does not notice that the loop is dead.
+ * - `begun` also before the end: a TERM just after `run` would else find no `pid` to kill, and the tool would stay.
  * - `umask 007`: agent and tool have different uids and one group.
  */
 export const toolLoop = `
@@ -56,8 +57,16 @@ run_step() {
   wait "$pid"
   printf '%s %s\\n' "$boot" "$?" >"$1/exit.new" && mv -f "$1/exit.new" "$1/exit"
 }
+begun() {
+  tries=0
+  until [ -z "$waiter" ] || [ -e "step-$step/pid" ] || [ ! -d "step-$step" ] || ! kill -0 "$waiter" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -gt 200 ] && nap
+  done
+}
 boot=0
-trap 'end_all; exit 0' TERM INT HUP
+waiter=
+trap 'begun; end_all; exit 0' TERM INT HUP
 [ -f boot ] && read -r boot <boot
 boot=$((boot + 1))
 printf '%s\\n' "$boot" >boot.new && mv -f boot.new boot || exit 1
@@ -71,11 +80,7 @@ while read -r verb step <&4; do
     run)
       { exec 4<&-; run_step "step-$step"; } &
       waiter=$!
-      tries=0
-      until [ -e "step-$step/pid" ] || ! kill -0 "$waiter" 2>/dev/null; do
-        tries=$((tries + 1))
-        [ "$tries" -gt 200 ] && nap
-      done
+      begun
       ;;
     kill)
       if [ -f "step-$step/pid" ] && [ ! -e "step-$step/exit" ]; then

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { Fault } from '../../../src/base/fault.ts';
@@ -35,6 +35,21 @@ describe.each(shells.map((shell) => [shell[0]!, shell] as const))('the loop in %
     expect(Date.now() - beforeMs).toBeLessThan(2_000);
     expect(isRunning(`sleep ${id}`)).toBe(false);
     expect(await running).toBe('ended');
+  });
+
+  it('leaves no tool behind when TERM comes just as it begins one', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      tool = new ToolContainer({ shell }).start();
+      const { steps, work } = await tool.open();
+      const id = `6${process.pid}${round}${Date.now() % 1e6}`;
+      const running = steps.run(['sleep', id], { signal: never }).catch(() => 'ended');
+      await until('the step', () => existsSync(join(tool!.workDir, 'step-1', 'cmd')));
+      await tool.end();
+      await work.close();
+      expect(await running).toBe('ended');
+      expect(isRunning(`sleep ${id}`) || isRunning(tool.workDir)).toBe(false);
+      await tool.remove();
+    }
   });
 
   it('ends on TERM before an agent has come', async () => {
