@@ -7,6 +7,8 @@ import type { Stop } from './stop-at.ts';
 
 /** Places where processes of Backstay die or stand still; `stop-at.ts` is the other side. */
 export class Stops {
+  /** How far the clocks of these processes are ahead of ours. */
+  aheadMs = 0;
   readonly #directory = mkdtempSync(join(tmpdir(), 'backstay-stops-'));
   #count = 0;
 
@@ -15,6 +17,7 @@ export class Stops {
     const program = new URL('./stop-at.ts', import.meta.url);
     program.searchParams.set('directory', this.#directory);
     program.searchParams.set('cache', join(cacheDir, 'compiled'));
+    program.searchParams.set('ahead', String(this.aheadMs));
     return ['--import', program.href];
   }
 
