@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync,
 import { join } from 'node:path';
 import { cacheDir } from './cluster/paths.ts';
 import { installDebianPackages } from './debian.ts';
+import { mustRun } from './must-run.ts';
 
 const release = '18.6.3';
 
@@ -80,9 +81,4 @@ function findDebian(): PostgresPrograms | undefined {
   const majors = existsSync(base) ? readdirSync(base).sort((a, b) => Number(b) - Number(a)) : [];
   const major = majors.find((name) => existsSync(join(base, name, 'bin', 'postgres')));
   return major === undefined ? undefined : { root: join(base, major), bin: join(base, major, 'bin') };
-}
-
-function mustRun(program: string, args: string[]): void {
-  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr.trim().slice(-500)}`);
 }

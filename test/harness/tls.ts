@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mustRun } from './must-run.ts';
 
 export interface Authority {
   caPem: string;
@@ -15,7 +15,19 @@ export function makeAuthority(dir: string, label = 'ca'): Authority {
   const caFile = at('root.crt');
   const caKey = at('root.key');
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl(['req', '-x509', ...key, '-days', '30', '-subj', `/CN=test ${label}`, '-keyout', caKey, '-out', caFile]);
+  mustRun('openssl', [
+    'req',
+    '-x509',
+    ...key,
+    '-days',
+    '30',
+    '-subj',
+    `/CN=test ${label}`,
+    '-keyout',
+    caKey,
+    '-out',
+    caFile,
+  ]);
   return {
     caFile,
     caPem: readFileSync(caFile, 'utf8'),
@@ -24,8 +36,8 @@ export function makeAuthority(dir: string, label = 'ca'): Authority {
         at(`${name}.${end}`),
       ) as [string, string, string, string];
       writeFileSync(extensions, `subjectAltName=DNS:${name}\n`);
-      openssl(['req', ...key, '-subj', `/CN=${name}`, '-keyout', keyFile, '-out', request]);
-      openssl([
+      mustRun('openssl', ['req', ...key, '-subj', `/CN=${name}`, '-keyout', keyFile, '-out', request]);
+      mustRun('openssl', [
         'x509',
         '-req',
         '-in',
@@ -45,9 +57,4 @@ export function makeAuthority(dir: string, label = 'ca'): Authority {
       return { certFile, keyFile };
     },
   };
-}
-
-function openssl(args: string[]): void {
-  const { status, stderr, error } = spawnSync('openssl', args, { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`openssl ${args[0]}: ${error?.message ?? stderr}`);
 }
