@@ -91,7 +91,11 @@ export const restoreRequestStatus = z.object({
       bytes: z.int().describe('Plain bytes given to the tool.'),
       tableCount: z.int().describe('Tables whose rows were counted and compared.'),
       rowCount: z.int().describe('Rows in all tables.'),
-      foreignKeyCount: z.int().describe('Foreign keys that were joined: none points nowhere.'),
+      foreignKeyCount: z
+        .int()
+        .describe(
+          'Foreign keys that were joined: none points nowhere. Those not validated, not enforced or temporal are not among them.',
+        ),
       durationMs: z.int().describe('How long the agent worked.'),
     })
     .optional()

@@ -76,6 +76,7 @@ export interface DumpDetails {
   /** Roles that own something in the database or have a privilege on it. */
   roles: string[];
   extensions: string[];
+  /** All of them, also those that a check does not join. */
   foreignKeyCount: number;
 }
 
@@ -88,6 +89,7 @@ export interface TableCount {
 export interface CheckResult {
   tableCount: number;
   rowCount: number;
+  /** Those that were joined: validated ones that compare by equality. */
   foreignKeyCount: number;
 }
 

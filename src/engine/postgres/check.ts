@@ -18,9 +18,10 @@ export async function checkRestored(
     await connection.query("SET work_mem = '64MB'");
     for (const kind of ['indexscan', 'indexonlyscan', 'bitmapscan']) await connection.query(`SET enable_${kind} = off`);
     const counts = await countRows(connection, await listTables(connection));
+    const foreignKeys = await checkForeignKeys(connection, details.foreignKeyCount);
     const differences = [
       ...compareCounts(details.tables, counts),
-      ...(await checkForeignKeys(connection, details.foreignKeyCount)),
+      ...foreignKeys.differences,
       ...(await checkUniqueKeys(connection)),
     ];
     if (differences.length > 0) {
@@ -30,7 +31,7 @@ export async function checkRestored(
     return {
       tableCount: counts.length,
       rowCount: counts.reduce((sum, table) => sum + table.rows, 0),
-      foreignKeyCount: details.foreignKeyCount,
+      foreignKeyCount: foreignKeys.joinedCount,
     };
   } finally {
     await connection.close();
@@ -61,11 +62,18 @@ interface ForeignKey {
   match: 's' | 'f' | 'p';
 }
 
-/** Keys that the source had not validated either are counted but not joined: their orphans are in the original too. */
-async function checkForeignKeys(connection: Connection, expectedCount: number): Promise<string[]> {
+/**
+ * `expectedCount` is of all keys. Those that the source had not validated either, does not enforce, or that are temporal
+ * are counted but not joined: orphans of the first two are in the original too.
+ */
+async function checkForeignKeys(
+  connection: Connection,
+  expectedCount: number,
+): Promise<{ differences: string[]; joinedCount: number }> {
   const count = await countForeignKeys(connection);
   const differences = count === expectedCount ? [] : [`${count} foreign keys, the backup had ${expectedCount}`];
-  for (const key of await connection.query<ForeignKey>(foreignKeysQuery)) {
+  const keys = await connection.query<ForeignKey>(foreignKeysQuery);
+  for (const key of keys) {
     const [row] = await connection.query<{ orphans: string }>(orphansQuery(key));
     if (row!.orphans !== '0') {
       differences.push(
@@ -73,7 +81,7 @@ async function checkForeignKeys(connection: Connection, expectedCount: number): 
       );
     }
   }
-  return differences;
+  return { differences, joinedCount: keys.length };
 }
 
 /** Rows that break the key. MATCH SIMPLE lets a row off when any column is null, MATCH FULL only when all are. */

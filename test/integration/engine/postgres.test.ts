@@ -182,6 +182,23 @@ describe('the check of what was restored', () => {
     expect(fault.message).toMatch(expected);
   });
 
+  it('counts as joined only the foreign keys that were, and misses none of the others', async () => {
+    const { details, server } = await dumpWith(access(postgres), postgres.bin);
+    await postgres.query('DROP DATABASE IF EXISTS spoilt');
+    await postgres.query('CREATE DATABASE spoilt TEMPLATE shop');
+    // One that the source never validated, one that it does not enforce: their orphans are in the original too.
+    await postgres.query(
+      `ALTER TABLE "Orders" ADD CONSTRAINT unproven FOREIGN KEY (id) REFERENCES "Customers" NOT VALID,
+         ADD CONSTRAINT unenforced FOREIGN KEY (id) REFERENCES "Customers" NOT ENFORCED`,
+      { database: 'spoilt' },
+    );
+    const three = { ...details, foreignKeyCount: 3 };
+    expect(await server.check({ database: 'spoilt', details: three }, never)).toMatchObject({ foreignKeyCount: 1 });
+    await postgres.query('ALTER TABLE "Orders" DROP CONSTRAINT unproven', { database: 'spoilt' });
+    const fault = await faultOf(server.check({ database: 'spoilt', details: three }, never));
+    expect(fault.message).toContain('2 foreign keys, the backup had 3');
+  });
+
   it('names roles that the target lacks, and how to create them', async () => {
     const { details, server } = await dumpWith(access(postgres), postgres.bin);
     await postgres.query('CREATE DATABASE roleless TEMPLATE template0');
