@@ -87,6 +87,11 @@ export const reasons = facts({
     hint: 'Look into the log of the server for the same second: a restart, a kill, or no memory.',
     retry: 'once',
   },
+  TableLocked: {
+    meaning: 'Another session kept a table locked for longer than a backup waits.',
+    hint: 'Make backups when no TRUNCATE, ALTER TABLE or VACUUM FULL runs for minutes; the message names the session.',
+    retry: 'backoff',
+  },
   VersionUnsupported: {
     meaning: 'These versions of tool, server and backup do not fit together.',
     hint: 'Use a tool at least as new as the server, and a target at least as new as the source.',

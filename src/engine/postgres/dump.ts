@@ -1,9 +1,10 @@
 import { Fault } from '../../base/fault.ts';
 import type { Bytes } from '../../stream/bytes.ts';
 import type { Dump, DumpResult, ServerAccess, ServerFacts, Steps } from '../engine.ts';
-import { type Connection, openConnection } from './connection.ts';
-import { countRows, describeContents, listTables } from './contents.ts';
+import { openConnection } from './connection.ts';
+import { countRows, describeContents } from './contents.ts';
 import { toolFault } from './faults.ts';
+import { lockAndExportSnapshot, lockWaitMs } from './snapshot.ts';
 import { checkToolVersion, ownWordsOf, toolConnection, toolEnv, toolVersion } from './tool.ts';
 
 /** The custom format begins with this; a stream that does not is no dump, whatever the tool's exit code says. */
@@ -11,7 +12,8 @@ const magic = Buffer.from('PGDMP');
 
 /**
  * pg_dump under a snapshot that this session exports, so that the rows counted here are the rows in the dump. The
- * session stays open until the dump is closed: without it the snapshot would be gone.
+ * session stays open until the dump is closed: without it the snapshot would be gone. It waits at most `waitMs` for a
+ * table that somebody has locked, and pg_dump as long again; then it is TableLocked.
  */
 export async function beginDump(
   access: ServerAccess,
@@ -19,18 +21,20 @@ export async function beginDump(
   database: string,
   steps: Steps,
   signal: AbortSignal,
+  waitMs = lockWaitMs,
 ): Promise<Dump> {
   const version = await toolVersion('pg_dump', steps, signal);
   checkToolVersion('pg_dump', version, facts);
   const target = await toolConnection(access, database, steps, signal);
   const connection = await openConnection(access, database, signal);
   try {
-    const { snapshot, ...moment } = await exportSnapshot(connection);
+    const { snapshot, tables, ...moment } = await lockAndExportSnapshot(connection, waitMs);
     const contents = await describeContents(connection, database);
-    const tables = await listTables(connection);
     const { promise: result, resolve, reject } = Promise.withResolvers<DumpResult>();
     result.catch(() => {});
-    const args = ['pg_dump', '--format=custom', '--compress=0', '--no-password', `--snapshot=${snapshot}`];
+    // Without a limit it could wait for ever: for an ALTER TABLE that waits for the lock of this very session.
+    const limits = [`--snapshot=${snapshot}`, `--lock-wait-timeout=${waitMs}`];
+    const args = ['pg_dump', '--format=custom', '--compress=0', '--no-password', ...limits];
     const stopped = new AbortController();
     const read = (): Bytes =>
       steps.read([...args, `--dbname=${target}`], {
@@ -59,20 +63,6 @@ export async function beginDump(
     await connection.close();
     throw thrown;
   }
-}
-
-interface Snapshot {
-  snapshot: string;
-  consistentAtMs: number;
-  position: string;
-}
-
-async function exportSnapshot(connection: Connection): Promise<Snapshot> {
-  await connection.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const [row] = await connection.query<{ snapshot: string; ms: string; position: string }>(`
-    SELECT pg_export_snapshot() AS snapshot, floor(extract(epoch FROM clock_timestamp()) * 1000) AS ms,
-           CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS position`);
-  return { snapshot: row!.snapshot, consistentAtMs: Number(row!.ms), position: row!.position };
 }
 
 async function* checkMagic(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined> {

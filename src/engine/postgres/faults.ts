@@ -45,6 +45,7 @@ export function queryFault(thrown: unknown, access: ServerAccess): Fault {
 
 // The tools of PostgreSQL are run with messages in English: LC_MESSAGES=C.
 const saidByTools: readonly [RegExp, Reason][] = [
+  [/canceling statement due to (lock|statement) timeout/, 'TableLocked'],
   [/password authentication failed|no pg_hba\.conf entry|no password supplied/, 'AuthenticationFailed'],
   [/FATAL: +database ".*" does not exist/s, 'DatabaseMissing'],
   [/server version mismatch|unsupported version \(.*\) in file header/, 'VersionUnsupported'],
