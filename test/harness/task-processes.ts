@@ -24,6 +24,20 @@ export function taskProcess(home: string, task: string, part: TaskPart): number 
     });
 }
 
+/** Lets the tool of the task stand still in the middle of its work, as soon as it dumps. */
+export function freezeDump(home: string, task: string): Promise<void> {
+  return eventually(
+    () => {
+      const pid = taskProcess(home, task, 'tool');
+      const words = pid === undefined ? undefined : factsOf(pid)?.words;
+      if (pid === undefined || !words?.includes('--format=custom')) throw new Error(`task ${task} has no pg_dump`);
+      process.kill(pid, 'SIGSTOP');
+    },
+    60_000,
+    2,
+  );
+}
+
 /** Kills this part of the task as soon as it is there; a loop only when it has begun its work. */
 export function killTaskPart(home: string, task: string, part: TaskPart): Promise<void> {
   return eventually(() => {
