@@ -59,7 +59,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
     const { version, objectBytes = 1024 ** 3 } = options;
     report = await run(task, { root, clock, log, signal: stop.signal, progress, version, objectBytes, openSteps });
   } catch (thrown) {
-    report = failureReport(stop.signal.aborted ? stop.signal.reason : thrown);
+    report = failureReport(causeOf(thrown, stop.signal));
     if (report.outcome === 'failed' && report.reason === 'Internal') log.error({ err: thrown }, 'unexpected');
   } finally {
     for (const each of release) each();
@@ -81,6 +81,11 @@ function run(task: Task, context: VerbContext): Promise<Report> {
     case 'restore':
       return restore(task, context);
   }
+}
+
+/** What an abort breaks on its way out is not why the task failed; a fault that was made of the abort's says more than that. */
+function causeOf(thrown: unknown, { aborted, reason }: AbortSignal): unknown {
+  return aborted && !(thrown instanceof Fault && thrown.cause === reason) ? reason : thrown;
 }
 
 function failureReport(thrown: unknown): Report {

@@ -1,10 +1,10 @@
-import { Fault } from '../base/fault.ts';
+import { Fault, toFault } from '../base/fault.ts';
 import { type FoundSet, findSet } from '../catalog/catalog.ts';
 import type { Manifest } from '../catalog/manifest.ts';
 import { verifySetPresence } from '../catalog/set.ts';
 import type { Report } from '../contract/report.ts';
 import type { RestoreTask } from '../contract/task.ts';
-import type { DumpDetails } from '../engine/engine.ts';
+import type { CheckResult, DumpDetails, Server } from '../engine/engine.ts';
 import { engineOf } from '../engine/engines.ts';
 import type { Store } from '../store/store.ts';
 import { type DecodeOptions, type Decryption, decode, type StoredObject } from '../stream/decode.ts';
@@ -51,7 +51,7 @@ export async function restore(task: RestoreTask, context: VerbContext): Promise<
         throw thrown;
       }
       progress.step('compare');
-      const counts = await server.check({ database, details }, signal);
+      const counts = await compareRestored(server, { database, details }, signal);
       const durationMs = clock.nowMs() - startedMs;
       return { outcome: 'restored', restore: { bytes: manifest.totals.plainBytes, ...counts, durationMs } };
     } finally {
@@ -59,6 +59,28 @@ export async function restore(task: RestoreTask, context: VerbContext): Promise<
     }
   } finally {
     await store.close();
+  }
+}
+
+/**
+ * The data is in for good by now. Whatever keeps it from being compared must say so: the same reason from any step before
+ * means that the target is as empty as it was.
+ */
+async function compareRestored(
+  server: Server,
+  restored: { database: string; details: DumpDetails },
+  signal: AbortSignal,
+): Promise<CheckResult> {
+  try {
+    return await server.check(restored, signal);
+  } catch (thrown) {
+    const cause = signal.aborted ? signal.reason : thrown;
+    const { reason, sentence, hint } = toFault(cause);
+    if (reason === 'CheckFailed') throw thrown;
+    throw new Fault(reason, `restored, but not compared: ${sentence}`, {
+      hint: `${hint} The database is full: make a new empty one for another request, or compare this one by hand.`,
+      cause,
+    });
   }
 }
 
