@@ -11,6 +11,7 @@ const details = z.object({
   tables: z.array(z.object({ schema: z.string(), table: z.string(), rows: z.int() })),
   roles: z.array(z.string()),
   extensions: z.array(z.string()),
+  forcedRowSecurity: z.array(z.string()),
   foreignKeyCount: z.int(),
 });
 

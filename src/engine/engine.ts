@@ -76,6 +76,8 @@ export interface DumpDetails {
   /** Roles that own something in the database or have a privilege on it. */
   roles: string[];
   extensions: string[];
+  /** Tables with row-level security that binds even their owner: `public."Orders"`. */
+  forcedRowSecurity: string[];
   /** All of them, also those that a check does not join. */
   foreignKeyCount: number;
 }

@@ -44,6 +44,10 @@ export async function describeContents(connection: Connection, database: string)
   const extensions = await connection.query<{ name: string }>(
     `SELECT extname AS name FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1`,
   );
+  const forced = await connection.query<{ name: string }>(`
+    SELECT format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relrowsecurity AND c.relforcerowsecurity AND ${userMade('pg_class', 'c.oid')} ORDER BY 1`);
   return {
     database,
     encoding: about!.encoding,
@@ -52,6 +56,7 @@ export async function describeContents(connection: Connection, database: string)
     serverVersion: about!.version,
     roles: roles.map((row) => row.name),
     extensions: extensions.map((row) => row.name),
+    forcedRowSecurity: forced.map((row) => row.name),
     foreignKeyCount: await countForeignKeys(connection),
   };
 }

@@ -27,6 +27,7 @@ export async function checkTarget(
     await checkExtensions(connection, details);
     await checkRoles(connection, details);
     await checkPrivileges(connection, access, database);
+    await checkRowSecurity(connection, access, details);
   } finally {
     await connection.close();
   }
@@ -129,4 +130,20 @@ async function checkPrivileges(connection: Connection, access: ServerAccess, dat
   throw new Fault('PrivilegeMissing', `role "${access.username}" may not create anything in database "${database}"`, {
     hint: `GRANT CREATE ON DATABASE ${quoteName(database)} TO ${quoteName(access.username)}; docs/postgres.md lists all that a restore needs.`,
   });
+}
+
+/** The comparison reads every row, after the commit: a role that some are hidden from would fail only then. */
+async function checkRowSecurity(connection: Connection, access: ServerAccess, details: DumpDetails): Promise<void> {
+  const [first, ...more] = details.forcedRowSecurity;
+  if (first === undefined) return;
+  const [row] = await connection.query<{ may: boolean }>(
+    `SELECT rolsuper OR rolbypassrls AS may FROM pg_roles WHERE rolname = current_user`,
+  );
+  if (row!.may) return;
+  const others = more.length === 0 ? '' : ` and ${more.length} more`;
+  throw new Fault(
+    'PrivilegeMissing',
+    `row-level security hides rows of ${first}${others} from role "${access.username}", which could not compare them`,
+    { hint: `As a superuser of the target: ALTER ROLE ${quoteName(access.username)} BYPASSRLS;` },
+  );
 }
