@@ -11,6 +11,9 @@ import { runName } from './run-name.ts';
 export interface RunView {
   name: string;
   schedule: string | undefined;
+  /** RFC 3339: the tick it was made for. */
+  tick: string | undefined;
+  database: string | undefined;
   createdAt: string;
   phase: RunPhase;
   set: { consistentAt: string; storedBytes: number } | undefined;
@@ -46,7 +49,8 @@ export function decide(
     const lastTick = ticks.dueMs === undefined ? timestamp(nowMs) : tick;
     const run = runName(name, schedule.name, dueMs);
     // Made before a kill: the tick has its run, and must not be called skipped because of it.
-    if (runs.some((one) => one.name === run)) return { ...before, name: schedule.name, lastTick };
+    const isIts = (one: RunView): boolean => one.name === run || (one.schedule === schedule.name && one.tick === tick);
+    if (runs.some(isIts)) return { ...before, name: schedule.name, lastTick };
     const skipped = whySkipped(spec, schedule, runs);
     if (skipped !== undefined) return { name: schedule.name, lastTick, lastSkipped: { tick, message: skipped } };
     create.push({ schedule, name: run, tick });
@@ -55,7 +59,8 @@ export function decide(
   const soonestMs = nextMs.length === 0 ? undefined : Math.min(...nextMs);
   const newestFirst = [...runs].sort((a, b) => (a.createdAt < b.createdAt ? 1 : a.createdAt > b.createdAt ? -1 : 0));
   const newest = newestFirst[0];
-  const success = newestFirst.filter(({ phase }) => phase === 'Succeeded').sort(byMoment)[0];
+  const groups = groupByDatabase(spec, newestFirst);
+  const success = leastProtected(groups);
   return {
     create,
     status: {
@@ -71,12 +76,36 @@ export function decide(
       }),
       schedules,
     },
-    outcome: outcomeOf(spec, newestFirst, soonestMs === undefined ? undefined : soonestMs - nowMs),
+    outcome: outcomeOf(spec, groups, soonestMs === undefined ? undefined : soonestMs - nowMs),
   };
 }
 
 const byMoment = (a: RunView, b: RunView): number =>
   (a.set?.consistentAt ?? '') < (b.set?.consistentAt ?? '') ? 1 : -1;
+
+interface Group {
+  /** Undefined for a policy without schedules: then all of its runs are one group. */
+  database: string | undefined;
+  newestFirst: readonly RunView[];
+}
+
+/** Every database that has a schedule counts by itself: the good run of one says nothing about another. */
+function groupByDatabase({ schedules }: BackupPolicySpec, newestFirst: readonly RunView[]): Group[] {
+  const databases = new Set(schedules.flatMap(({ dump }) => dump.databases));
+  if (databases.size === 0) return [{ database: undefined, newestFirst }];
+  return [...databases].map((database) => ({
+    database,
+    newestFirst: newestFirst.filter((run) => run.database === database),
+  }));
+}
+
+/** The newest backup of each database, and of these the oldest. */
+function leastProtected(groups: readonly Group[]): RunView | undefined {
+  return groups
+    .flatMap(({ newestFirst }) => newestFirst.filter(({ phase }) => phase === 'Succeeded').sort(byMoment)[0] ?? [])
+    .sort(byMoment)
+    .at(-1);
+}
 
 const isOver = ({ phase }: RunView): boolean => phase === 'Succeeded' || phase === 'Failed';
 
@@ -87,17 +116,23 @@ function whySkipped(spec: BackupPolicySpec, schedule: PolicySchedule, runs: read
   return open === undefined ? undefined : `run ${open.name} of the same schedule was not over`;
 }
 
-function outcomeOf(spec: BackupPolicySpec, newestFirst: readonly RunView[], untilNextMs: number | undefined): Outcome {
+function outcomeOf(spec: BackupPolicySpec, groups: readonly Group[], untilNextMs: number | undefined): Outcome {
   const say = (reason: StateReason<'BackupPolicy'>, message: string): Outcome => done(reason, message, untilNextMs);
   if (spec.suspend) return say('Suspended', 'spec.suspend is true: no run is started');
-  const over = newestFirst.find(isOver);
-  if (over === undefined) return say('NeverRun', 'no run has ended yet: there is nothing to restore from');
-  if (over.phase === 'Failed') {
-    const { reason = 'Internal', message = 'the reason is not known' } = over.failure ?? {};
+  const ended = groups.map(({ database, newestFirst }) => ({ database, run: newestFirst.find(isOver) }));
+  const failed = ended.find(({ run }) => run?.phase === 'Failed')?.run;
+  if (failed !== undefined) {
+    const { reason = 'Internal', message = 'the reason is not known' } = failed.failure ?? {};
     if (reason === 'ReadOnly') return say('ReadOnly', message);
-    const text = `run ${over.name} failed: ${message}`;
+    const text = `run ${failed.name} failed: ${message}`;
     return untilNextMs === undefined ? stalled(reason, text) : waiting(reason, text, untilNextMs);
   }
-  const message = `run ${over.name} succeeded: the backup is of ${over.set?.consistentAt ?? 'an unknown time'}`;
+  const never = ended.find(({ run }) => run === undefined);
+  if (never !== undefined) {
+    const of = groups.length > 1 ? ` of database "${never.database}"` : '';
+    return say('NeverRun', `no run${of} has ended yet: there is nothing to restore from`);
+  }
+  const last = leastProtected(groups);
+  const message = `run ${last?.name} succeeded: the backup is of ${last?.set?.consistentAt ?? 'an unknown time'}`;
   return say(untilNextMs === undefined ? 'ByHand' : 'Scheduled', message);
 }

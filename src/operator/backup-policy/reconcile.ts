@@ -8,8 +8,9 @@ import type { Logger } from '../../base/log.ts';
 import { onObjects, type Reconciler } from '../../cluster/controller.ts';
 import { type Objects, ObjectsError } from '../../cluster/objects.ts';
 import { stalled } from '../../cluster/outcome.ts';
-import type { Draft, Resource } from '../../cluster/resource.ts';
+import type { Resource } from '../../cluster/resource.ts';
 import { type Decision, decide, type RunView } from './decide.ts';
+import { distinctRunName } from './run-name.ts';
 
 /**
  * Makes the runs of a policy's schedules and says in its status how protected the database is. Runs are not owned by
@@ -61,26 +62,27 @@ function readSpec(policy: Resource, mode: Mode) {
 
 async function createRun(
   objects: Objects,
-  policy: Resource,
+  { metadata: { name: policy, namespace } }: Resource,
   { name, schedule, tick }: Decision['create'][number],
 ): Promise<void> {
   const { method, dump } = schedule;
-  const draft: Draft = {
-    kind: 'BackupRun',
-    metadata: {
-      name,
-      namespace: policy.metadata.namespace,
-      labels: { [policyLabel]: policy.metadata.name, [scheduleLabel]: schedule.name },
-      annotations: { [tickAnnotation]: tick },
-    },
-    spec: { policyName: policy.metadata.name, method, dump },
-  };
-  try {
-    await objects.create(draft);
-  } catch (error) {
-    // Made before a crash, or by somebody else: the tick has its run.
-    if (!(error instanceof ObjectsError && error.code === 'AlreadyExists')) throw error;
+  const labels = { [policyLabel]: policy, [scheduleLabel]: schedule.name };
+  const annotations = { [tickAnnotation]: tick };
+  for (const tried of [name, distinctRunName(policy, schedule.name, Date.parse(tick))]) {
+    const metadata = { name: tried, namespace, labels, annotations };
+    try {
+      await objects.create({ kind: 'BackupRun', metadata, spec: { policyName: policy, method, dump } });
+      return;
+    } catch (error) {
+      if (!(error instanceof ObjectsError && error.code === 'AlreadyExists')) throw error;
+    }
+    // Made before a crash, or by somebody else: the tick has its run. Unless it is the run of another policy.
+    const found = await objects.get('BackupRun', { namespace, name: tried });
+    if (found === undefined) throw new ObjectsError('Conflict', `run ${tried} came and went`);
+    const { [scheduleLabel]: foundSchedule = schedule.name } = found.metadata.labels ?? {};
+    if (policyName(found) === policy && foundSchedule === schedule.name) return;
   }
+  throw new ObjectsError('AlreadyExists', `run ${name} belongs to another policy, and so does its other name`);
 }
 
 const policyName = (run: Resource): string | undefined => (run.spec as Partial<BackupRunSpec> | undefined)?.policyName;
@@ -90,11 +92,13 @@ function policyKeys(run: Resource) {
   return name === undefined ? [] : [{ namespace: run.metadata.namespace, name }];
 }
 
-function viewOf({ metadata, status }: Resource): RunView {
+function viewOf({ metadata, spec, status }: Resource): RunView {
   const { phase = 'Pending', set, failure } = (status ?? {}) as BackupRunStatus;
   return {
     name: metadata.name,
     schedule: metadata.labels?.[scheduleLabel],
+    tick: metadata.annotations?.[tickAnnotation],
+    database: (spec as Partial<BackupRunSpec> | undefined)?.dump?.databases[0],
     createdAt: metadata.creationTimestamp,
     phase,
     set,

@@ -1,3 +1,4 @@
+import type { BackupPolicySpec } from '../../api/backup-policy.ts';
 import type { BackupRunSpec, BackupRunStatus } from '../../api/backup-run.ts';
 import type { RestoreRequestSpec } from '../../api/restore-request.ts';
 import { Fault } from '../../base/fault.ts';
@@ -5,21 +6,36 @@ import type { Resource } from '../../cluster/resource.ts';
 import type { ChosenSource } from './task.ts';
 
 /**
- * Pure: the backup that a request means, out of the runs of its namespace. Throws ReferenceMissing when the named run is
- * not there, BackupMissing when there is no backup that succeeded. Nothing was touched then.
+ * Pure: the backup that a request means, out of the runs of its namespace. A policy that backs up several databases is
+ * asked for the one that has the target's name: the newest of all could be another database's. Throws ReferenceMissing
+ * when the named run is not there, BackupMissing when there is no backup that succeeded. Nothing was touched then.
  */
 export function chooseBackup(
-  { runName, policyName }: RestoreRequestSpec['source'],
+  { source: { runName, policyName }, target }: Pick<RestoreRequestSpec, 'source' | 'target'>,
   runs: readonly Resource[],
+  policy: BackupPolicySpec | undefined,
 ): ChosenSource {
   if (runName !== undefined) return named(runName, runs);
-  const newest = runs
-    .filter((run) => (run.spec as Partial<BackupRunSpec> | undefined)?.policyName === policyName)
+  const itsRuns = runs.filter((run) => specOf(run)?.policyName === policyName);
+  const databases = new Set(
+    [...itsRuns.map(specOf), ...(policy?.schedules ?? [])].flatMap((one) => one?.dump?.databases ?? []),
+  );
+  const isOne = databases.size <= 1;
+  const newest = itsRuns
+    .filter((run) => isOne || specOf(run)?.dump?.databases.includes(target.database))
     .flatMap((run) => chosen(run) ?? [])
     .sort((one, other) => Date.parse(other.consistentAt) - Date.parse(one.consistentAt))[0];
-  if (newest === undefined) throw new Fault('BackupMissing', `no run of policy ${policyName} has succeeded`);
-  return newest;
+  if (newest !== undefined) return newest;
+  if (isOne) throw new Fault('BackupMissing', `no run of policy ${policyName} has succeeded`);
+  const names = [...databases].sort().map((each) => `"${each}"`);
+  throw new Fault(
+    'BackupMissing',
+    `policy ${policyName} backs up ${names.join(', ')}, and no run of "${target.database}" has succeeded`,
+    { hint: 'Name the backup to restore in spec.source.runName.' },
+  );
 }
+
+const specOf = (run: Resource): Partial<BackupRunSpec> | undefined => run.spec as Partial<BackupRunSpec> | undefined;
 
 function named(name: string, runs: readonly Resource[]): ChosenSource {
   const run = runs.find(({ metadata }) => metadata.name === name);

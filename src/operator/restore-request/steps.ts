@@ -103,8 +103,11 @@ async function choose(visit: Visit): Promise<ReconcileResult | undefined> {
   if (state.task !== undefined || spec === undefined) return undefined;
   const { namespace } = request.metadata;
   try {
-    visit.source = chooseBackup(spec.source, await options.objects.list('BackupRun', namespace));
-    await findPolicy(options.objects, namespace, visit.source.policy, options.mode);
+    const { policyName } = spec.source;
+    const policy =
+      policyName === undefined ? undefined : await findPolicy(options.objects, namespace, policyName, options.mode);
+    visit.source = chooseBackup(spec, await options.objects.list('BackupRun', namespace), policy);
+    if (policy === undefined) await findPolicy(options.objects, namespace, visit.source.policy, options.mode);
     return undefined;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

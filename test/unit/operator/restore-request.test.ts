@@ -16,14 +16,15 @@ function setOf(runUid: string, consistentAt: string, manifestSha256: string): ob
   return { store: 'main', ...report.set, consistentAt, manifestSha256 };
 }
 
-function addRun(world: World, name: string, status: object): void {
-  const run = world.create('BackupRun', name, runSpec);
+function addRun(world: World, name: string, status: object, spec: object = runSpec): void {
+  const run = world.create('BackupRun', name, spec);
   world.stored.set(`BackupRun/${name}`, { ...run, status });
 }
 
 function prepared(spec: object = requestSpec, policy: object = policySpec): World {
   const world = new World();
   world.create('BackupPolicy', 'shop', policy);
+  world.create('BackupPolicy', 'other', policy);
   addRun(world, 'old', { phase: 'Succeeded', set: setOf('uid-old', '2026-02-27T02:00:00Z', 'aa') });
   addRun(world, 'newest', { phase: 'Succeeded', set: setOf('uid-newest', '2026-02-28T02:00:00Z', 'bb') });
   addRun(world, 'broken', { phase: 'Failed', failure: { reason: 'StoreFull', message: 'm', hint: 'h' } });
@@ -49,6 +50,36 @@ describe('a restore', () => {
       database: 'shop',
       server: { username: { mount: 'admin', key: 'username' } },
     });
+  });
+
+  it('of a policy with several databases takes that of the target, not the newest of all', async () => {
+    const crm = { name: 'crm', cron: '10 2 * * *', method: 'Dump', dump: { databases: ['crm'] } };
+    const world = prepared(requestSpec, { ...policySpec, schedules: [...policySpec.schedules, crm] });
+    const set = setOf('uid-crm', '2026-02-28T02:10:00Z', 'ee');
+    addRun(world, 'crm', { phase: 'Succeeded', set }, { ...runSpec, dump: crm.dump });
+    await settle(world);
+    expect(statusOf(world).source).toMatchObject({ run: 'newest' });
+  });
+
+  it('of a policy with several databases never takes another one for want of a backup', async () => {
+    const crm = { name: 'crm', cron: '10 2 * * *', method: 'Dump', dump: { databases: ['crm'] } };
+    const target = { ...requestSpec.target, database: 'crm' };
+    const world = prepared({ ...requestSpec, target }, { ...policySpec, schedules: [...policySpec.schedules, crm] });
+    await settle(world);
+    expect(statusOf(world)).toMatchObject({
+      phase: 'Failed',
+      failure: {
+        reason: 'BackupMissing',
+        message: 'policy shop backs up "crm", "shop", and no run of "crm" has succeeded',
+        hint: 'Name the backup to restore in spec.source.runName.',
+      },
+    });
+  });
+
+  it('of a policy with one database may have another name', async () => {
+    const world = prepared({ ...requestSpec, target: { ...requestSpec.target, database: 'shop_look' } });
+    await settle(world);
+    expect(statusOf(world).source).toMatchObject({ run: 'newest' });
   });
 
   it('of a named run takes that one', async () => {
@@ -121,6 +152,7 @@ describe('nothing is asked for', () => {
   it.each([
     ['a run that is not there', { runName: 'nowhere' }],
     ['a run that is not over', { runName: 'open' }],
+    ['a policy that is not there', { policyName: 'nowhere' }],
   ])('while it names %s; after ten minutes it fails', async (_what, source) => {
     const world = prepared({ ...requestSpec, source });
     expect(await settle(world)).toMatchObject({ kind: 'waiting', reason: 'ReferenceMissing' });

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { BackupPolicyStatus } from '../../../../src/api/backup-policy.ts';
 import type { BackupRunStatus } from '../../../../src/api/backup-run.ts';
 import { policyLabel, scheduleLabel, tickAnnotation } from '../../../../src/api/names.ts';
-import { backedUp, policySpec, World } from '../world.ts';
+import { backedUp, policySpec, runSpec, World } from '../world.ts';
 
 const hours = (count: number): number => count * 3_600_000;
 const statusOf = (world: World): BackupPolicyStatus => world.status('BackupPolicy', 'shop');
@@ -83,6 +83,23 @@ describe('a schedule', () => {
     expect(statusOf(world).schedules).toMatchObject([{ lastTick: '2026-03-02T02:00:00Z' }]);
   });
 
+  it('has its own run although the schedule of another policy would give it the same name', async () => {
+    const world = new World();
+    const named = (name: string) => ({ ...policySpec, schedules: [{ ...policySpec.schedules[0], name }] });
+    world.create('BackupPolicy', 'shop', named('eu-nightly'));
+    world.create('BackupPolicy', 'shop-eu', named('nightly'));
+    const policies = ['shop', 'shop-eu'];
+    for (const name of policies) await world.visit('BackupPolicy', name);
+    await world.clock.advance(hours(14));
+    // Twice: what is there is found again under either name.
+    for (const name of [...policies, ...policies]) await world.visit('BackupPolicy', name);
+    const made = runs(world).map((name) => world.read('BackupRun', name)?.spec);
+    expect(made).toEqual([
+      { ...runSpec, policyName: 'shop' },
+      { ...runSpec, policyName: 'shop-eu' },
+    ]);
+  });
+
   it('skips a tick while its last run is not over, and says so', async () => {
     const world = await applied();
     await world.clock.advance(hours(14));
@@ -142,6 +159,41 @@ describe('am I protected? says', () => {
     });
     expect(await visit(world)).toMatchObject({ kind: 'waiting', reason: 'StoreFull', ms: hours(24) });
     expect(statusOf(world).lastSuccess).toMatchObject({ run: 'shop-nightly-202603020200' });
+  });
+
+  describe('of each database by itself', () => {
+    const crm = { name: 'crm', cron: '10 2 * * *', method: 'Dump', dump: { databases: ['crm'] } };
+    const failed = { phase: 'Failed', failure: { reason: 'PrivilegeMissing', message: 'no grant', hint: 'h' } };
+    const afterBoth = async (shop: object, other: object): Promise<World> => {
+      const world = await applied({ ...policySpec, schedules: [...policySpec.schedules, crm] });
+      await world.clock.advance(hours(14.5));
+      await visit(world);
+      finish(world, 'shop-nightly-202603020200', shop);
+      finish(world, 'shop-crm-202603020210', other);
+      await visit(world);
+      return world;
+    };
+    const ready = (world: World) => statusOf(world).conditions?.find(({ type }) => type === 'Ready');
+
+    it('a later success of one does not hide the failure of another', async () => {
+      const world = await afterBoth(failed, success());
+      expect(ready(world)).toMatchObject({ status: 'False', reason: 'PrivilegeMissing' });
+      expect(ready(world)?.message).toContain('shop-nightly-202603020200');
+    });
+
+    it('one that was never backed up is named', async () => {
+      const world = await afterBoth(success(), { phase: 'Running' });
+      expect(ready(world)).toMatchObject({ reason: 'NeverRun' });
+      expect(ready(world)?.message).toContain('of database "crm"');
+    });
+
+    it('the last success is that of the one least protected', async () => {
+      const older = success() as { set: object };
+      const newer = { ...older, set: { ...older.set, consistentAt: '2026-03-02T02:10:05Z' } };
+      const world = await afterBoth(older, newer);
+      expect(ready(world)).toMatchObject({ status: 'True', reason: 'Scheduled' });
+      expect(statusOf(world).lastSuccess).toMatchObject({ run: 'shop-nightly-202603020200' });
+    });
   });
 
   it('ReadOnly, and is ready, when another cluster owns the repository', async () => {
