@@ -43,7 +43,7 @@ export function queryFault(thrown: unknown, access: ServerAccess): Fault {
   return new Fault('ServerLost', `${at}: ${message}`, details);
 }
 
-// The tools of PostgreSQL are run with messages in English: LC_MESSAGES=C.
+// The tools of PostgreSQL are run with messages in English: LC_ALL=C.
 const saidByTools: readonly [RegExp, Reason][] = [
   [/canceling statement due to (lock|statement) timeout/, 'TableLocked'],
   [/password authentication failed|no pg_hba\.conf entry|no password supplied/, 'AuthenticationFailed'],

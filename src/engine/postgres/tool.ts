@@ -4,8 +4,8 @@ import { connectionString, passwordFile } from './quoting.ts';
 
 const sslModes = { Disable: 'disable', Require: 'require', VerifyCA: 'verify-ca', VerifyFull: 'verify-full' } as const;
 
-/** Messages in English: their words decide on the reason of a failure. */
-export const toolEnv = { LC_MESSAGES: 'C', LANGUAGE: 'C' };
+/** Messages in English: their words decide on the reason of a failure. LC_ALL, for an image may set that, and it wins. */
+export const toolEnv = { LC_ALL: 'C', LANGUAGE: 'C' };
 
 // What follows these words is user data or user code: rows, values, the bodies of functions.
 const quotedData = /^(?:DETAIL|CONTEXT|QUERY|STATEMENT|Command was): /;
