@@ -219,11 +219,10 @@ export class Playground {
     );
   }
 
-  /** Ends the way in and removes the namespace with all that is in it. */
-  async stop(): Promise<void> {
+  /** Ends the way in and removes the namespace with all that is in it; `leave` does not wait until it is gone. */
+  async stop(after: 'gone' | 'leave' = 'gone'): Promise<void> {
     this.#forward?.stop();
-    await kubectl(['delete', 'namespace', this.namespace, '--ignore-not-found', '--timeout=120s'], {
-      cluster: this.cluster,
-    });
+    const wait = after === 'gone' ? '--timeout=120s' : '--wait=false';
+    await kubectl(['delete', 'namespace', this.namespace, '--ignore-not-found', wait], { cluster: this.cluster });
   }
 }

@@ -30,7 +30,10 @@ export function databaseObjects(namespace: string): object[] {
     imagePullPolicy: 'IfNotPresent',
     env: [{ name: 'POSTGRES_PASSWORD_FILE', value: '/etc/db/password' }],
     securityContext: restricted,
-    readinessProbe: { exec: { command: ['pg_isready', '-h', 'localhost'] }, periodSeconds: 1 },
+    // Without a request it would be the first that a node short of memory, with the cache of a build in it, turns away.
+    resources: { requests: { cpu: '100m', memory: '128Mi' } },
+    // A second, the default, can be too short for an exec on a machine that is busy elsewhere: then it is never ready.
+    readinessProbe: { exec: { command: ['pg_isready', '-h', 'localhost'] }, periodSeconds: 1, timeoutSeconds: 10 },
     volumeMounts: [
       { name: 'data', mountPath: '/var/lib/postgresql' },
       { name: 'password', mountPath: '/etc/db' },
@@ -47,6 +50,7 @@ export function databaseObjects(namespace: string): object[] {
         metadata: { labels },
         spec: {
           terminationGracePeriodSeconds: 5,
+          automountServiceAccountToken: false,
           securityContext: podSecurity(999),
           containers: [server],
           volumes: [{ name: 'password', secret: { secretName: 'db' } }],

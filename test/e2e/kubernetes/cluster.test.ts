@@ -27,8 +27,15 @@ describe('the test cluster', () => {
   beforeAll(async () => {
     cluster = await bringUpCluster({ tell: tellOnStderr });
     await kubectlApply([restrictedNamespace(namespace), ...databaseObjects(namespace)], cluster);
-    await ask('rollout', 'status', 'statefulset/db', '--timeout=90s').catch(async (thrown: Error) => {
-      throw new Error(`${thrown.message}\n${await ask('describe', 'statefulset,pod,pvc')}`);
+    await ask('rollout', 'status', 'statefulset/db', '--timeout=110s').catch(async (thrown: Error) => {
+      const seen = await Promise.allSettled([
+        ask('describe', 'statefulset,pod,pvc'),
+        ask('logs', 'db-0', '--tail=20'),
+        ask('describe', 'node'),
+        ask('get', 'persistentvolumes'),
+      ]);
+      const told = seen.map((one) => (one.status === 'fulfilled' ? one.value : `${one.reason}`));
+      throw new Error([thrown.message, ...told].join('\n'));
     });
   }, coldMs);
 

@@ -51,7 +51,7 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
   afterAll(async () => {
     await operator?.stop();
     await installOperator(cluster);
-    await shop?.stop();
+    await shop?.stop('leave');
   }, patienceMs);
 
   it.each(runs)(

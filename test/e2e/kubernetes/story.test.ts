@@ -30,7 +30,7 @@ beforeAll(async () => {
 }, coldMs);
 
 afterAll(async () => {
-  await shop?.stop();
+  await shop?.stop('leave');
   rmSync(place, { recursive: true, force: true });
 }, patienceMs);
 
@@ -133,7 +133,7 @@ describe('refused on a cluster', () => {
     await shop.query('CREATE DATABASE taken TEMPLATE shop');
   }, patienceMs);
 
-  afterAll(() => copy().stop(), patienceMs);
+  afterAll(() => copy().stop('leave'), patienceMs);
 
   function credentials(secretName: string): { target: object } {
     const { target } = shop.policy()['spec'] as { target: object };

@@ -80,7 +80,7 @@ describe('a backup in the middle of its dump', () => {
     }
   }, coldMs);
 
-  afterAll(() => shop?.stop(), patienceMs);
+  afterAll(() => shop?.stop('leave'), patienceMs);
 
   const wordOf = (name: string): string => name.replaceAll(/[^a-z]+/g, '-');
 
@@ -171,7 +171,7 @@ describe('backups in a storm', () => {
   }, coldMs);
 
   afterAll(async () => {
-    await shop?.stop();
+    await shop?.stop('leave');
     await operatorReady(cluster);
   }, patienceMs);
 

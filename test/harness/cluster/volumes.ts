@@ -40,6 +40,9 @@ export async function recycleVolumes(): Promise<void> {
   await kubectl(['delete', 'persistentvolume', ...released]);
   for (const name of released) rmSync(join(files.volumes, name), { recursive: true, force: true });
   await kubectlApply(released.map((name) => volume(name, readySizeGi)));
+  // A claim that comes before its volume is available is bound at the controller's next look around, 15 s later.
+  const names = released.map((name) => `persistentvolume/${name}`);
+  await kubectl(['wait', '--for=jsonpath={.status.phase}=Available', '--timeout=30s', ...names]);
 }
 
 function volume(name: string, sizeGi: number): object {
