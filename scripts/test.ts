@@ -47,8 +47,9 @@ async function runTier(tier: Tier): Promise<void> {
   }
   process.stdout.write(`\n== ${tier} ==\n`);
   const outputFile = join(outDirectory, `${tier}.json`);
-  // Parts of one machine share its two cores: only unit tests run side by side.
-  const width = tier === 'unit' ? ['--maxWorkers=2'] : ['--runInBand'];
+  // Parts of one machine share its two cores. Unit tests run side by side; so do the stories of standalone, which have
+  // servers and homes of their own and wait out the pauses before second attempts most of the time.
+  const width = tier === 'unit' || tier === 'standalone' ? ['--maxWorkers=2'] : ['--runInBand'];
   const { status, signal } = spawnSync(
     process.execPath,
     [

@@ -218,10 +218,14 @@ export class Standalone {
 
   /** Waits until nothing is left of the tasks: no process, no directory, no FIFO. */
   async waitForRest(): Promise<void> {
-    await eventually(() => {
-      const found = [...this.taskProcesses().map((pid) => `process ${pid}`), ...this.leftovers()];
-      if (found.length > 0) throw new Error(`still there: ${found.join(', ')}\n${this.#log.slice(-2000)}`);
-    }, 30_000);
+    await eventually(
+      () => {
+        const found = [...this.taskProcesses().map((pid) => `process ${pid}`), ...this.leftovers()];
+        if (found.length > 0) throw new Error(`still there: ${found.join(', ')}\n${this.#log.slice(-2000)}`);
+      },
+      30_000,
+      100,
+    );
   }
 
   /** What should not be there when every run and request is over: task directories, and FIFOs wherever they are. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './eventually.ts';
 
@@ -10,19 +10,28 @@ export function taskProcess(home: string, task: string, part: TaskPart): number 
   const root = join(home, 'tasks', 'default', task);
   const leader = leaderOf(root);
   if (leader === undefined || part === 'leader') return leader;
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => {
-      const facts = factsOf(pid);
-      if (facts === undefined || facts.session !== leader) return false;
-      if (part === 'tool') return /^pg_(dump|restore)\0/.test(facts.words) && facts.directory.startsWith(root);
-      if (facts.parent !== leader) return false;
-      return part === 'agent'
-        ? facts.words.includes(`\0agent\0--root\0${root}\0`)
-        : facts.words.includes(`\0tool-loop\0${root}/work\0`);
-    });
+  const isPart = (pid: number): boolean => {
+    const facts = factsOf(pid);
+    if (facts === undefined) return false;
+    if (part === 'tool') return /^pg_(dump|restore)\0/.test(facts.words) && facts.directory.startsWith(root);
+    return part === 'agent'
+      ? facts.words.includes(`\0agent\0--root\0${root}\0`)
+      : facts.words.includes(`\0tool-loop\0${root}/work\0`);
+  };
+  return (part === 'tool' ? descendantsOf(leader) : childrenOf(leader)).find(isPart);
 }
+
+/** By the kernel's own lists: to read every process of the machine, again and again, costs more than the tests. */
+function childrenOf(pid: number): number[] {
+  try {
+    const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return list.split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
+}
+
+const descendantsOf = (pid: number): number[] => childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 
 /** Lets the tool of the task stand still in the middle of its work, as soon as it dumps. */
 export function freezeDump(home: string, task: string): Promise<void> {
@@ -56,12 +65,9 @@ function leaderOf(root: string): number | undefined {
   }
 }
 
-function factsOf(pid: number): { words: string; directory: string; parent: number; session: number } | undefined {
+function factsOf(pid: number): { words: string; directory: string } | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const [, parent, , session] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    return { words, directory: readlinkSync(`/proc/${pid}/cwd`), parent: Number(parent), session: Number(session) };
+    return { words: readFileSync(`/proc/${pid}/cmdline`, 'utf8'), directory: readlinkSync(`/proc/${pid}/cwd`) };
   } catch {
     return undefined;
   }
