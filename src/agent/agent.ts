@@ -69,7 +69,7 @@ export async function runAgent(options: AgentOptions): Promise<number> {
   }
   log.info(report, 'end');
   await root.writeReport(report);
-  return report.outcome === 'failed' ? 1 : 0;
+  return report.outcome === 'failed' || report.outcome === 'unknown' ? 1 : 0;
 }
 
 function run(task: Task, context: VerbContext): Promise<Report> {

@@ -1,5 +1,5 @@
 import { timestamp } from '../base/clock.ts';
-import { Fault } from '../base/fault.ts';
+import { Fault, toFault } from '../base/fault.ts';
 import { findSet } from '../catalog/catalog.ts';
 import { collectGarbage } from '../catalog/collect-garbage.ts';
 import { discardAttempt } from '../catalog/discard-attempt.ts';
@@ -72,7 +72,7 @@ async function attemptBackup(task: BackupTask, context: AttemptContext): Promise
   const { store, server, attempt, signal, clock, progress, log, startedAtMs } = context;
   const { deadlineMs } = task;
   const steps = await context.openSteps();
-  let asksForManifest = false;
+  let keepsObjects = false;
   await writeIntent(store, attempt, { startedAtMs, deadlineMs }, signal);
   try {
     progress.step('dump');
@@ -82,8 +82,13 @@ async function attemptBackup(task: BackupTask, context: AttemptContext): Promise
       progress.step('commit');
       // A dump takes hours, and another cluster may have taken the repository over meanwhile.
       refuseForeign(await checkOwnership(store, task.owner, signal));
-      asksForManifest = true;
-      const { verdict, set } = await commitSet(store, manifest, { nowMs: clock.nowMs(), deadlineMs, signal });
+      const commit = await commitSet(store, manifest, { nowMs: clock.nowMs(), deadlineMs, signal });
+      if (commit.verdict === 'unknown') {
+        const { sentence } = toFault(commit.cause);
+        return { outcome: 'unknown', message: `the answer to the write of the manifest is lost: ${sentence}` };
+      }
+      keepsObjects = true;
+      const { verdict, set } = commit;
       if (verdict === 'lost') {
         log.info({ winner: set.manifest.attempt }, 'another attempt was first: its backup is the backup');
         return { outcome: 'backed-up', set: summaryOf(set) };
@@ -96,8 +101,7 @@ async function attemptBackup(task: BackupTask, context: AttemptContext): Promise
       await dump.close();
     }
   } catch (thrown) {
-    // Once the manifest was asked for, it may be there whatever the answer was.
-    if (!asksForManifest) {
+    if (!keepsObjects) {
       await discardAttempt(store, attempt).catch((err) =>
         log.warn({ err }, 'the attempt is left to garbage collection'),
       );

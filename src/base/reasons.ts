@@ -184,7 +184,7 @@ export const reasons = facts({
   StartDeadlineExceeded: {
     meaning: 'The task did not start in time.',
     hint: 'The message says what it waited for: an image, a node, a secret or a volume.',
-    retry: 'never',
+    retry: 'once',
   },
   ImageUnavailable: {
     meaning: 'An image of the task cannot be pulled.',
@@ -207,7 +207,7 @@ export const reasons = facts({
     retry: 'never',
   },
   AgentLost: {
-    meaning: 'The task ended without a report, and the store holds no backup of it.',
+    meaning: 'Nobody knows how the task ended, and the store holds no backup of it.',
     hint: 'Look for an out-of-memory kill or a lost node.',
     retry: 'once',
   },

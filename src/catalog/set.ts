@@ -52,14 +52,15 @@ export async function writeIntent(
 
 /**
  * `committed`: the manifest given is in the store. `lost`: another attempt of the run was first; what this one wrote is
- * garbage, and the set to report is the winner's.
+ * garbage, and the set to report is the winner's. `unknown`: the write was asked for and its answer is lost, and the
+ * store does not show the manifest now; it may yet, for a request can arrive late. Only a later look can tell.
  */
-export type Commit = { verdict: 'committed' | 'lost'; set: FoundSet };
+export type Commit = { verdict: 'committed' | 'lost'; set: FoundSet } | { verdict: 'unknown'; cause: unknown };
 
 /**
  * Makes the set a backup. Checks first that every object lies there whole, that the attempt's deadline has not passed
- * (garbage collection counts from it) and that no attempt of the run has committed. Safe to call again after any error:
- * when the outcome of the write is unknown, the store is asked.
+ * (garbage collection counts from it) and that no attempt of the run has committed. When the answer to the write is
+ * lost, the store is asked. Throws only when there is no manifest of this attempt for sure. Safe to call again.
  */
 export async function commitSet(
   store: Store,
@@ -75,16 +76,29 @@ export async function commitSet(
   if (nowMs > deadlineMs)
     throw new Fault('DeadlineExceeded', 'the backup was complete only after its deadline', { where: key });
   await verifySetPresence(store, manifest, signal);
-  let lostAnswer: unknown;
   try {
     if ((await store.create(key, body, signal)) === 'created') return { verdict: 'committed', set: mine };
   } catch (thrown) {
-    lostAnswer = thrown;
+    if (wasRefused(thrown)) throw thrown;
+    // Without the signal: whoever wants to stop wants to know, too.
+    const there = await readDocument(store, key).catch(() => undefined);
+    return there === undefined ? { verdict: 'unknown', cause: thrown } : judge(foundAt(key, there), mine);
   }
   const there = await readDocument(store, key);
-  if (there === undefined) throw lostAnswer ?? new Fault('DataCorrupt', 'the manifest vanished', { where: key });
-  return judge({ key, manifest: decodeManifest(there, key), sha256: sha256Hex(there) }, mine);
+  if (there === undefined) throw new Fault('DataCorrupt', 'the manifest vanished', { where: key });
+  return judge(foundAt(key, there), mine);
 }
+
+/** The store answered, and the answer was no. Any other error can come after the write. */
+function wasRefused(thrown: unknown): boolean {
+  return thrown instanceof Fault && ['StoreDenied', 'StoreMissing', 'StoreFull'].includes(thrown.reason);
+}
+
+const foundAt = (key: string, document: Uint8Array): FoundSet => ({
+  key,
+  manifest: decodeManifest(document, key),
+  sha256: sha256Hex(document),
+});
 
 /** Throws DataCorrupt that names the first object of the set that is missing or has another size than the manifest says. */
 export async function verifySetPresence(store: Store, manifest: Manifest, signal?: AbortSignal): Promise<void> {
@@ -98,7 +112,7 @@ export async function verifySetPresence(store: Store, manifest: Manifest, signal
   }
 }
 
-function judge(there: FoundSet, mine: FoundSet): Commit {
+function judge(there: FoundSet, mine: FoundSet): Commit & { set: FoundSet } {
   return there.key === mine.key && there.sha256 === mine.sha256
     ? { verdict: 'committed', set: mine }
     : { verdict: 'lost', set: there };

@@ -47,6 +47,8 @@ export const report = z.discriminatedUnion('outcome', [
   /** The answer of `inspect` when the store holds no manifest of the run. */
   z.strictObject({ outcome: z.literal('no-manifest') }),
   z.strictObject({ outcome: z.literal('restored'), restore: restoreSummary }),
+  /** The manifest may be in the store or not: whoever reads this has to look, as for a task without a report. */
+  z.strictObject({ outcome: z.literal('unknown'), message: z.string() }),
   failed,
 ]);
 export type Report = z.infer<typeof report>;
@@ -58,7 +60,7 @@ export type Report = z.infer<typeof report>;
 export function encodeReport(value: Report): string {
   const text = JSON.stringify(value);
   const overBytes = Buffer.byteLength(text) - reportMaxBytes;
-  if (overBytes <= 0 || value.outcome !== 'failed') return text;
+  if (overBytes <= 0 || !('message' in value)) return text;
   // Escaping can make a character longer than it was: cut until it fits.
   let keep = value.message.length;
   for (;;) {

@@ -29,7 +29,7 @@ export type TaskVerdict =
   | { kind: 'ended'; record: TaskRecord; end: TaskEnd };
 
 export type TaskEnd =
-  | { kind: 'reported'; report: Exclude<Report, { outcome: 'failed' }> }
+  | { kind: 'reported'; report: Exclude<Report, { outcome: 'failed' | 'unknown' }> }
   | { kind: 'failed'; failure: Failure }
   /** It may have done its work or not: only what it worked on can tell. */
   | { kind: 'unknown'; detail: string };
@@ -39,8 +39,10 @@ export function failureOf(reason: Reason, message: string, hint: string = reason
 }
 
 /** Pure: the record of a task as it was written, what is seen of the task now, and the time. */
-export function judgeTask(record: TaskRecord, observation: Observation, nowMs: number): TaskVerdict {
+export function judgeTask(written: TaskRecord, observation: Observation, nowMs: number): TaskVerdict {
   const now = timestamp(nowMs);
+  // A kill can come between the start of a task and the record of it. What was seen once is never started again.
+  const record = observation.state === 'absent' ? written : { ...written, acceptedAt: written.acceptedAt ?? now };
   switch (observation.state) {
     case 'absent': {
       if (record.acceptedAt !== undefined) {
@@ -49,7 +51,7 @@ export function judgeTask(record: TaskRecord, observation: Observation, nowMs: n
       if (record.stopping === undefined && nowMs < Date.parse(record.startBy)) return { kind: 'start' };
       return ended(record, now, {
         kind: 'failed',
-        failure: stoppedBy(record) ?? failureOf('StartDeadlineExceeded', 'the task could not be started in time'),
+        failure: stoppedBy(record) ?? failureOf('StartDeadlineExceeded', 'nobody started the task in time'),
       });
     }
     case 'starting': {
@@ -92,6 +94,7 @@ export function judgeTask(record: TaskRecord, observation: Observation, nowMs: n
 }
 
 function endOf(record: TaskRecord, { report, detail }: { report?: Report; detail: string }): TaskEnd {
+  if (report?.outcome === 'unknown') return { kind: 'unknown', detail: report.message };
   if (report !== undefined && report.outcome !== 'failed') return { kind: 'reported', report };
   const stopped = stoppedBy(record);
   if (report !== undefined) {

@@ -86,7 +86,7 @@ export function beginInspection(state: RunState, name: string, attempt: Attempt,
   const number = (attempt.inspection?.number ?? 0) + 1;
   const startingMs = Date.parse(attempt.startBy) - Date.parse(attempt.startedAt);
   const inspection: Inspection = { number, ...beginRecord(nowMs, startingMs, '10m') };
-  const message = `attempt ${attempt.number} ended without a report: its manifest is looked for in the store`;
+  const message = `it is not known how attempt ${attempt.number} ended: its manifest is looked for in the store`;
   return {
     outcome: after(0, 'Inspecting', message),
     status: {
@@ -126,7 +126,7 @@ export function endInspection(
   if (end.kind === 'reported' && end.report.outcome === 'no-manifest') {
     const lost = failureOf(
       'AgentLost',
-      `attempt ${attempt.number} ended without a report, and the store holds no backup of it`,
+      `nobody knows how attempt ${attempt.number} ended, and the store holds no backup of it`,
     );
     return failAttempt(state, attempt, stoppedBy(attempt) ?? lost, nowMs, timings);
   }

@@ -77,13 +77,28 @@ describe('a backup to S3 fails with the right reason and leaves nothing', () => 
     await day.expectNothingHalfWritten(prefix);
   });
 
-  it('a manifest that is refused: no backup, and the objects stay for the garbage collection only', async () => {
+  it('a manifest that is refused', async () => {
     const { store, prefix } = day.newStore();
     day.proxy.rule = whenever(({ method, url }) => method === 'PUT' && url.includes('manifest'), always(403, 'Denied'));
     const found = failureOf(await day.backup(store));
     expect(found.reason).toBe('StoreDenied');
     expect(found.message).toContain('manifest.json');
-    expect(day.keys(prefix).filter((key) => key.endsWith('manifest.json'))).toEqual([]);
+    await day.expectNothingHalfWritten(prefix);
+  });
+
+  it('a store that goes away just when it wrote the manifest: not a failure, for the backup is there', async () => {
+    const { store, prefix } = day.newStore();
+    let gone = false;
+    day.proxy.rule = (seen) => {
+      if (gone) return { kind: 'reset' };
+      gone = seen.method === 'PUT' && seen.url.includes('manifest');
+      return gone ? { kind: 'lose-answer' } : undefined;
+    };
+    const report = await day.backup(store);
+    expect(report).toMatchObject({ outcome: 'unknown', message: expect.stringContaining('the manifest is lost') });
+    expect(day.keys(prefix).filter((key) => key.endsWith('manifest.json'))).toHaveLength(1);
+    day.proxy.rule = undefined;
+    expect(setOf(await day.backup(store)).objectCount).toBeGreaterThan(1);
   });
 
   it('a server that ends for good in mid backup: what it still holds is garbage that the next backup removes', async () => {

@@ -14,7 +14,7 @@ import { settleLineage } from '../../../src/catalog/lineages.ts';
 import { encodeManifest } from '../../../src/catalog/manifest.ts';
 import { checkOwnership, claimOwnership } from '../../../src/catalog/owner.ts';
 import { findRepository, openRepository } from '../../../src/catalog/repository.ts';
-import { commitSet, newAttempt, verifySetPresence, writeIntent } from '../../../src/catalog/set.ts';
+import { type Commit, commitSet, newAttempt, verifySetPresence, writeIntent } from '../../../src/catalog/set.ts';
 import { openStore, type StoreConfig } from '../../../src/store/open-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { sampleSet } from '../../harness/sample-set.ts';
@@ -62,6 +62,8 @@ function failing(store: Store, when: 'before' | 'after', error: Error): Store {
     },
   });
 }
+
+const setIn = (commit: Commit) => (commit.verdict === 'unknown' ? undefined : commit.set);
 
 describe.each([
   ['a directory', openDirectories],
@@ -196,7 +198,7 @@ describe.each([
       expect(await findSet(store, name.runUid)).toBeUndefined();
       const commit = await commitSet(store, manifest, { nowMs, deadlineMs });
       expect(commit).toMatchObject({ verdict: 'committed', set: { key, manifest } });
-      expect(await findSet(store, name.runUid)).toEqual(commit.set);
+      expect(await findSet(store, name.runUid)).toEqual(setIn(commit));
       expect(await commitSet(store, manifest, { nowMs, deadlineMs })).toEqual(commit);
     });
 
@@ -220,7 +222,10 @@ describe.each([
       await writeFiles(second.files);
       const won = await commitSet(store, second.manifest, { nowMs, deadlineMs });
       expect(won.verdict).toBe('committed');
-      expect(await commitSet(store, first.manifest, { nowMs, deadlineMs })).toEqual({ verdict: 'lost', set: won.set });
+      expect(await commitSet(store, first.manifest, { nowMs, deadlineMs })).toEqual({
+        verdict: 'lost',
+        set: setIn(won),
+      });
       expect((await findSet(store, first.name.runUid))?.manifest.attempt).toBe(second.name.attempt);
     });
 
@@ -236,7 +241,7 @@ describe.each([
         sets.map(({ manifest }) => commitSet(another(), manifest, { nowMs, deadlineMs })),
       );
       expect(commits.filter(({ verdict }) => verdict === 'committed')).toHaveLength(1);
-      expect(new Set(commits.map(({ set }) => set.sha256)).size).toBe(1);
+      expect(new Set(commits.map((commit) => setIn(commit)?.sha256)).size).toBe(1);
     });
 
     it('an attempt in another lineage does not make a second backup of the same run', async () => {
@@ -253,14 +258,22 @@ describe.each([
       });
     });
 
-    it('a lost answer is found out: written it is committed, not written it is an error', async () => {
+    it('a lost answer is found out: written it is committed, not to be seen it is not known', async () => {
       const error = new Fault('StoreUnreachable', 'the answer was lost');
       const { manifest, files, name } = await beginSet();
       await writeFiles(files);
-      await expect(commitSet(failing(store, 'before', error), manifest, { nowMs, deadlineMs })).rejects.toBe(error);
+      const lost = await commitSet(failing(store, 'before', error), manifest, { nowMs, deadlineMs });
+      expect(lost).toEqual({ verdict: 'unknown', cause: error });
       expect(await findSet(store, name.runUid)).toBeUndefined();
       const commit = await commitSet(failing(store, 'after', error), manifest, { nowMs, deadlineMs });
       expect(commit.verdict).toBe('committed');
+    });
+
+    it('a refusal is an error: there is no manifest', async () => {
+      const error = new Fault('StoreDenied', 'no');
+      const { manifest, files } = await beginSet();
+      await writeFiles(files);
+      await expect(commitSet(failing(store, 'before', error), manifest, { nowMs, deadlineMs })).rejects.toBe(error);
     });
 
     it('is refused after the deadline that garbage collection counts from', async () => {

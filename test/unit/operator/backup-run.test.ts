@@ -1,15 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import type { BackupRunStatus } from '../../../src/api/backup-run.ts';
 import { taskFinalizer } from '../../../src/api/names.ts';
-import { backedUp, failedWith, policySpec, runSpec, World } from './world.ts';
+import type { TaskSpec } from '../../../src/cluster/runner.ts';
+import { backedUp, failedWith, Killed, policySpec, runSpec, World } from './world.ts';
 
 const minutes = (count: number): number => count * 60_000;
 const statusOf = (world: World, name = 'now'): BackupRunStatus => world.status('BackupRun', name);
 const settle = (world: World, name = 'now') => world.settle('BackupRun', name);
 
-async function running(world = new World()): Promise<World> {
+function created(world = new World()): World {
   world.create('BackupPolicy', 'shop', policySpec);
   world.create('BackupRun', 'now', runSpec);
+  return world;
+}
+
+async function running(): Promise<World> {
+  const world = created();
   await settle(world);
   return world;
 }
@@ -25,9 +31,7 @@ async function goOn(world: World, rounds = 10, act: () => void = () => undefined
 
 describe('a run that goes well', () => {
   it('has its intent in the status before its task is asked for', async () => {
-    const world = new World();
-    world.create('BackupPolicy', 'shop', policySpec);
-    world.create('BackupRun', 'now', runSpec);
+    const world = created();
     await world.visit('BackupRun', 'now');
     expect({ started: world.started, status: statusOf(world) }).toMatchObject({
       started: [],
@@ -139,6 +143,16 @@ describe('a task that ends without a report', () => {
     expect(world.tasks.size).toBe(0);
   });
 
+  it('or with one that does not know whether the manifest was written is inspected, not tried again', async () => {
+    const world = await running();
+    world.end('now-1', { outcome: 'unknown', message: 'the answer is lost' });
+    await settle(world);
+    expect(world.started).toEqual(['now-1', 'now-1-inspect']);
+    world.end('now-1-inspect', backedUp());
+    await settle(world);
+    expect(statusOf(world)).toMatchObject({ phase: 'Succeeded', attempts: [{ number: 1, outcome: 'Succeeded' }] });
+  });
+
   it('is tried once more when the store holds no manifest, and then no more', async () => {
     const world = await running();
     await goOn(world, 12, () => {
@@ -163,6 +177,34 @@ describe('a task that ends without a report', () => {
     world.end('now-1-inspect', { outcome: 'no-manifest' });
     await goOn(world, 3, () => {});
     expect(world.started).toEqual(['now-1', 'now-1-inspect', 'now-2']);
+  });
+
+  it('and was seen only by an operator that could not write down its start is not started again', async () => {
+    const world = created();
+    await world.visit('BackupRun', 'now');
+    const start = world.runner.start.bind(world.runner);
+    Object.assign(world.runner, {
+      start: async (spec: TaskSpec) => {
+        await start(spec);
+        throw new Killed();
+      },
+    });
+    await world.visit('BackupRun', 'now');
+    expect(statusOf(world).attempts?.[0]?.acceptedAt).toBeUndefined();
+    Object.assign(world.runner, { start });
+    await world.visit('BackupRun', 'now');
+    world.tasks.delete('now-1');
+    await world.visit('BackupRun', 'now');
+    await settle(world);
+    expect(world.started).toEqual(['now-1', 'now-1-inspect']);
+  });
+
+  it('that nobody started in time, because the operator was away, gets its second attempt', async () => {
+    const world = created();
+    await world.visit('BackupRun', 'now');
+    await world.clock.advance(3_600_000);
+    await goOn(world, 4, () => {});
+    expect(world.started).toEqual(['now-2']);
   });
 
   it('and vanished altogether is inspected, too, and not started again', async () => {
@@ -307,7 +349,7 @@ describe('a run that cannot begin', () => {
   });
 
   it('waits while the policy is suspended', async () => {
-    const world = await running(Object.assign(new World()));
+    const world = await running();
     world.create('BackupPolicy', 'shop', { ...policySpec, suspend: true });
     world.create('BackupRun', 'later', runSpec);
     expect(await settle(world, 'later')).toMatchObject({ kind: 'after', reason: 'Suspended' });
