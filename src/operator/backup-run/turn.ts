@@ -3,7 +3,8 @@ import type { Resource } from '../../cluster/resource.ts';
 
 /**
  * Pure: the run that this one has to wait for, because runs of one policy go one at a time: one that has begun, or else
- * the oldest. Two runs that look at the same moment cannot both go first, since all see the same order.
+ * the oldest. Only to spare the server: two that are made and looked at within the same second may both go, and what each
+ * writes lies under a name of its own.
  */
 export function runAhead(run: Resource, others: readonly Resource[]): Resource | undefined {
   const open = others.filter(
