@@ -46,7 +46,7 @@ export const report = z.discriminatedUnion('outcome', [
   z.strictObject({ outcome: z.literal('backed-up'), set: setSummary }),
   /** The answer of `inspect` when the store holds no manifest of the run. */
   z.strictObject({ outcome: z.literal('no-manifest') }),
-  z.strictObject({ outcome: z.literal('restored'), restore: restoreSummary }),
+  z.strictObject({ outcome: z.literal('restored'), requestUid: z.string(), restore: restoreSummary }),
   /** The manifest may be in the store or not: whoever reads this has to look, as for a task without a report. */
   z.strictObject({ outcome: z.literal('unknown'), message: z.string() }),
   failed,

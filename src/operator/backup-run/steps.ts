@@ -15,6 +15,7 @@ import type { Observation, Runner } from '../../cluster/runner.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
 import { findPolicy } from '../find-policy.ts';
 import { judgeTask, type TaskVerdict } from '../judge-task.ts';
+import { withOwnReport } from '../own-report.ts';
 import { progressOf } from '../progress.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
@@ -159,7 +160,8 @@ async function observeTask(visit: Visit): Promise<ReconcileResult | undefined> {
     if (nowMs >= againMs) return next.beginInspection(state, run.metadata.name, task.attempt, nowMs);
     return { outcome: after(againMs - nowMs, 'Inspecting', 'the store will be looked into again') };
   }
-  const observation = await options.runner.observe({ namespace: run.metadata.namespace, name: task.name });
+  const { namespace, uid } = run.metadata;
+  const observation = withOwnReport(await options.runner.observe({ namespace, name: task.name }), uid);
   visit.seen = { task, observation, verdict: judgeTask(task.record, observation, nowMs) };
   return undefined;
 }

@@ -14,6 +14,7 @@ import type { Observation, Runner } from '../../cluster/runner.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
 import { findPolicy } from '../find-policy.ts';
 import { beginRecord, judgeTask, type TaskVerdict } from '../judge-task.ts';
+import { withOwnReport } from '../own-report.ts';
 import { progressOf } from '../progress.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { restoreTask } from '../task-name.ts';
@@ -141,7 +142,7 @@ async function writeIntent({ request, spec, source, state, nowMs }: Visit): Prom
 async function observeTask(visit: Visit): Promise<undefined> {
   const { request, state, options, nowMs } = visit;
   if (state.task === undefined) throw new Error('a task was to be there');
-  const observation = await options.runner.observe(taskKey(request));
+  const observation = withOwnReport(await options.runner.observe(taskKey(request)), request.metadata.uid);
   visit.seen = { record: state.task, observation, verdict: judgeTask(state.task, observation, nowMs) };
 }
 

@@ -143,6 +143,13 @@ describe('a task that ends without a report', () => {
     expect(world.tasks.size).toBe(0);
   });
 
+  it('or with that of another run of the same name is inspected', async () => {
+    const world = await running();
+    world.end('now-1', backedUp('uid-of-one-that-was-forced-away'));
+    await settle(world);
+    expect(world.started).toEqual(['now-1', 'now-1-inspect']);
+  });
+
   it('or with one that does not know whether the manifest was written is inspected, not tried again', async () => {
     const world = await running();
     world.end('now-1', { outcome: 'unknown', message: 'the answer is lost' });

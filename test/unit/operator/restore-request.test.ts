@@ -8,6 +8,7 @@ const statusOf = (world: World): RestoreRequestStatus => world.status('RestoreRe
 
 const restored: Report = {
   outcome: 'restored',
+  requestUid: 'uid-of-back',
   restore: { bytes: 3_000_000, tableCount: 2, rowCount: 20_000, foreignKeyCount: 1, durationMs: 900 },
 };
 
@@ -184,6 +185,14 @@ describe('a restore that goes wrong', () => {
         { type: 'Stalled', status: 'True', reason },
       ],
     });
+  });
+
+  it('never succeeds by the report of another request that had its name', async () => {
+    const world = prepared();
+    await settle(world);
+    world.end('back-restore', { ...restored, requestUid: 'uid-of-one-that-was-forced-away' } as Report);
+    await settle(world);
+    expect(statusOf(world)).toMatchObject({ phase: 'Failed', failure: { reason: 'AgentLost' } });
   });
 
   it('without a report says in which two states the database can be', async () => {
