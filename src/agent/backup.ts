@@ -188,7 +188,8 @@ const packedAs = (key: string, plain: Digested, stored: Digested): Manifest['det
 });
 
 async function claim(store: Store, task: BackupTask, nowMs: number, signal: AbortSignal): Promise<void> {
-  refuseForeign(await claimOwnership(store, task.owner, { takeover: task.takeover, nowMs, signal }));
+  const takeover = task.takeover ? task.runUid : undefined;
+  refuseForeign(await claimOwnership(store, task.owner, { takeover, nowMs, signal }));
 }
 
 function refuseForeign(ownership: Ownership): void {

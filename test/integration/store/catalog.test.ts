@@ -136,13 +136,13 @@ describe.each([
   });
 
   describe('the owner', () => {
-    const claim = (who: typeof shop, takeover = false, through = store) =>
+    const claim = (who: typeof shop, takeover?: string, through = store) =>
       claimOwnership(through, who, { takeover, nowMs });
 
     it('is the first who comes, and the same who comes again writes nothing more', async () => {
       expect(await claim(shop)).toEqual({ verdict: 'owned' });
       expect(await claim(shop)).toEqual({ verdict: 'owned' });
-      expect(await claim(shop, true)).toEqual({ verdict: 'owned' });
+      expect(await claim(shop, 'run-1')).toEqual({ verdict: 'owned' });
       expect(await keys()).toEqual(['owner/000001.json']);
     });
 
@@ -160,16 +160,24 @@ describe.each([
     it('is who took over last, and the former owner notices', async () => {
       const copy = { ...shop, clusterId: 'cluster-2' };
       await claim(shop);
-      expect(await claim(copy, true)).toEqual({ verdict: 'owned' });
+      expect(await claim(copy, 'run-1')).toEqual({ verdict: 'owned' });
       expect(await checkOwnership(store, shop)).toEqual({ verdict: 'read-only', owner: copy });
       expect(await claim(shop)).toEqual({ verdict: 'read-only', owner: copy });
-      expect(await claim(shop, true)).toEqual({ verdict: 'owned' });
+      expect(await claim(shop, 'run-2')).toEqual({ verdict: 'owned' });
       expect(await keys()).toEqual(['owner/000001.json', 'owner/000002.json', 'owner/000003.json']);
+    });
+
+    it('is not taken again by the next attempt of a run that had taken over and lost it', async () => {
+      const copy = { ...shop, clusterId: 'cluster-2' };
+      await claim(shop);
+      expect(await claim(copy, 'run-1')).toEqual({ verdict: 'owned' });
+      expect(await claim(shop, 'run-2')).toEqual({ verdict: 'owned' });
+      expect(await claim(copy, 'run-1')).toEqual({ verdict: 'read-only', owner: shop });
     });
 
     it('is exactly one of ten that come at the same moment', async () => {
       const all = Array.from({ length: 10 }, (_, i) => ({ ...shop, clusterId: `cluster-${i}` }));
-      const verdicts = await Promise.all(all.map((who) => claim(who, false, another())));
+      const verdicts = await Promise.all(all.map((who) => claim(who, undefined, another())));
       expect(verdicts.filter(({ verdict }) => verdict === 'owned')).toHaveLength(1);
     });
 
