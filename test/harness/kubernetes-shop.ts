@@ -151,19 +151,19 @@ export class Playground {
     return pod.metadata.name;
   }
 
-  /** A copy of a database with a table that nobody can read: pg_dump waits for it until `letGo`. */
+  /** A copy of the shop with a catalog that nobody can read but its holder: pg_dump alone waits for it, until `letGo`. */
   async heldCopy(name: string): Promise<{ letGo(): Promise<void> }> {
     await this.query(`CREATE DATABASE "${name}" TEMPLATE shop`);
     const holder = new pg.Client(this.connection(name));
     holder.on('error', () => {});
     await holder.connect();
-    await holder.query('BEGIN; LOCK TABLE "Orders" IN ACCESS EXCLUSIVE MODE');
+    await holder.query('BEGIN; LOCK TABLE pg_catalog.pg_publication IN ACCESS EXCLUSIVE MODE');
     return { letGo: () => holder.end() };
   }
 
   /** Throws while no pg_dump of a database waits for what `heldCopy` holds. */
   async dumpWaits(database: string): Promise<void> {
-    const waiting = `query LIKE 'LOCK TABLE %' AND wait_event_type = 'Lock' AND datname = '${database}'`;
+    const waiting = `query LIKE '%pg_publication%' AND wait_event_type = 'Lock' AND datname = '${database}'`;
     const found = await this.query(`SELECT FROM pg_stat_activity WHERE ${waiting}`);
     if (found.length === 0) throw new Error(`no pg_dump of ${database} waits`);
   }
