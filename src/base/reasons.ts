@@ -167,7 +167,7 @@ export const reasons = facts({
   },
   TargetUnfit: {
     meaning: 'The server or database to restore into cannot hold what is in the backup.',
-    hint: 'Use a target with the encoding and the extensions that the message names.',
+    hint: 'Use a target with the encoding, the locale and the extensions that the message names.',
     retry: 'never',
   },
   RoleMissing: {

@@ -65,12 +65,21 @@ export interface DumpResult {
   details: DumpDetails;
 }
 
-/** What the snapshot held: names and counts. Business data: stored encrypted, never in a status. JSON-safe. */
-export interface DumpDetails {
-  database: string;
+/** How a database encodes, orders and folds text, in the server's words. */
+export interface DatabaseText {
   encoding: string;
   collation: string;
   characterType: string;
+  /** Who knows the rules: the operating system, ICU, or the server itself. The last two have a name of their own for them. */
+  localeProvider: 'libc' | 'icu' | 'builtin';
+  providerLocale: string | null;
+  /** What was added to ICU's own rules. */
+  icuRules: string | null;
+}
+
+/** What the snapshot held: names and counts. Business data: stored encrypted, never in a status. JSON-safe. */
+export interface DumpDetails extends DatabaseText {
+  database: string;
   serverVersion: string;
   tables: TableCount[];
   /** Roles that own something in the database or have a privilege on it. */

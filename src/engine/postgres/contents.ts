@@ -1,5 +1,6 @@
 import type { DumpDetails, TableCount } from '../engine.ts';
 import type { Connection } from './connection.ts';
+import { readText } from './locale.ts';
 import { quoteTable } from './quoting.ts';
 
 /** Made by a user: not the server's own, not part of an extension, which a dump only names. */
@@ -36,10 +37,9 @@ export async function countRows(
 
 /** Everything of the details that is quick to find out. */
 export async function describeContents(connection: Connection, database: string): Promise<Omit<DumpDetails, 'tables'>> {
-  const [about] = await connection.query<{ encoding: string; collation: string; type: string; version: string }>(`
-    SELECT pg_encoding_to_char(encoding) AS encoding, datcollate AS collation, datctype AS type,
-           split_part(current_setting('server_version'), ' ', 1) AS version
-    FROM pg_database WHERE datname = current_database()`);
+  const [about] = await connection.query<{ version: string }>(
+    `SELECT split_part(current_setting('server_version'), ' ', 1) AS version`,
+  );
   const roles = await connection.query<{ name: string }>(rolesQuery);
   const extensions = await connection.query<{ name: string }>(
     `SELECT extname AS name FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1`,
@@ -50,9 +50,7 @@ export async function describeContents(connection: Connection, database: string)
     WHERE c.relrowsecurity AND c.relforcerowsecurity AND ${userMade('pg_class', 'c.oid')} ORDER BY 1`);
   return {
     database,
-    encoding: about!.encoding,
-    collation: about!.collation,
-    characterType: about!.type,
+    ...(await readText(connection)),
     serverVersion: about!.version,
     roles: roles.map((row) => row.name),
     extensions: extensions.map((row) => row.name),

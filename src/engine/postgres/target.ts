@@ -2,7 +2,8 @@ import { Fault } from '../../base/fault.ts';
 import type { DumpDetails, ServerAccess, ServerFacts } from '../engine.ts';
 import { type Connection, openConnection } from './connection.ts';
 import { userMade } from './contents.ts';
-import { quoteName, quoteText } from './quoting.ts';
+import { createDatabaseSql, readText, textDifferences } from './locale.ts';
+import { quoteName } from './quoting.ts';
 import { majorOf } from './tool.ts';
 
 /** Looks at everything that would end a restore half-way, and changes nothing. */
@@ -20,10 +21,10 @@ export async function checkTarget(
       { where: `${access.host}:${access.port}` },
     );
   }
-  const connection = await openTarget(access, database, details, signal);
+  const connection = await openTarget(access, facts, database, details, signal);
   try {
     await checkEmpty(connection, database);
-    await checkEncoding(connection, database, details);
+    await checkText(connection, facts, database, details);
     await checkExtensions(connection, details);
     await checkRoles(connection, details);
     await checkPrivileges(connection, access, database);
@@ -35,6 +36,7 @@ export async function checkTarget(
 
 async function openTarget(
   access: ServerAccess,
+  facts: ServerFacts,
   database: string,
   details: DumpDetails,
   signal: AbortSignal,
@@ -44,7 +46,7 @@ async function openTarget(
   } catch (thrown) {
     if (!(thrown instanceof Fault) || thrown.reason !== 'DatabaseMissing') throw thrown;
     throw new Fault('DatabaseMissing', thrown.message, {
-      hint: `Create it: CREATE DATABASE ${quoteName(database)} TEMPLATE template0 ENCODING ${quoteText(details.encoding).slice(1)} LOCALE ${quoteText(details.collation).slice(1)};`,
+      hint: `Create it: ${createDatabaseSql(database, details, facts.version)}`,
       cause: thrown,
     });
   }
@@ -80,20 +82,17 @@ async function checkEmpty(connection: Connection, database: string): Promise<voi
   throw new Fault('TargetNotEmpty', `database "${database}" holds ${names.join(', ')}${more}`, { where: database });
 }
 
-async function checkEncoding(connection: Connection, database: string, details: DumpDetails): Promise<void> {
-  const [row] = await connection.query<{ encoding: string }>(
-    `SELECT pg_encoding_to_char(encoding) AS encoding FROM pg_database WHERE datname = current_database()`,
-  );
-  const { encoding } = row!;
-  // UTF8 can hold the characters of every other encoding; SQL_ASCII says nothing about what its bytes mean.
-  if (encoding === details.encoding || (encoding === 'UTF8' && details.encoding !== 'SQL_ASCII')) return;
-  throw new Fault(
-    'TargetUnfit',
-    `database "${database}" has encoding ${encoding}, the backup has ${details.encoding}`,
-    {
-      hint: `Create the database with TEMPLATE template0 ENCODING '${details.encoding}'.`,
-    },
-  );
+async function checkText(
+  connection: Connection,
+  facts: ServerFacts,
+  database: string,
+  details: DumpDetails,
+): Promise<void> {
+  const differences = textDifferences(details, await readText(connection));
+  if (differences.length === 0) return;
+  throw new Fault('TargetUnfit', `database "${database}" has ${differences.join('; ')}`, {
+    hint: `Make it anew, or another one, like the one that was backed up: ${createDatabaseSql(database, details, facts.version)}`,
+  });
 }
 
 async function checkExtensions(connection: Connection, details: DumpDetails): Promise<void> {

@@ -38,7 +38,12 @@ beforeAll(async () => {
   postgres = await startPostgres();
   identity = await generateIdentity();
   writeFileSync(join(dir, 'identity'), `${identity.reveal()}\n`, { mode: 0o600 });
-  await makeShop((sql, database) => postgres.query(sql, database === undefined ? {} : { database }));
+  // Not in the server's default locale: only the dump knows in which.
+  await makeShop((sql, database) =>
+    database === undefined
+      ? postgres.query(`${sql} TEMPLATE template0 LC_CTYPE 'C'`)
+      : postgres.query(sql, { database }),
+  );
   // Several frames of 4 MiB, so that there are several objects to join.
   await postgres.query(
     `CREATE TABLE ballast AS SELECT n, (SELECT string_agg(md5(n::text || m), '') FROM generate_series(1, 100) m) AS body
@@ -121,6 +126,9 @@ describe('the commands of docs/format.md', () => {
     expect(said.match(/: OK$/gm)).toHaveLength(set.objectCount);
     expect(said).toContain('"table":"Orders","rows":20000');
     expect(comparePortraits(before, await portraitOf('by_hand'))).toEqual([]);
+    expect(await postgres.query("SELECT datctype FROM pg_database WHERE datname = 'by_hand'")).toEqual([
+      { datctype: 'C' },
+    ]);
     // The dump lies in clear: for its maker only.
     expect(statSync(join(dir, 'by_hand.dump')).mode & 0o777).toBe(0o600);
   });

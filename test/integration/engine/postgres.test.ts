@@ -43,12 +43,13 @@ function access(server: Postgres, change: Partial<ServerAccess> = {}): ServerAcc
 async function dumpWith(
   as: ServerAccess,
   toolsDir: string,
+  database = 'shop',
 ): Promise<{ bytes: Buffer; details: DumpDetails; server: Server }> {
   const tool = new ToolContainer({ toolsDir }).start();
   containers.push(tool);
   const { steps } = await tool.open();
   const server = await engine.connect(as, never);
-  const dump = await server.dump({ database: 'shop' }, steps, never);
+  const dump = await server.dump({ database }, steps, never);
   try {
     const bytes = await collect(dump.bytes);
     return { bytes, details: (await dump.result).details, server };
@@ -145,6 +146,41 @@ describe('versions', () => {
     const target = await engine.connect(access(older), never);
     const fault = await faultOf(target.checkTarget({ database: 'back', details }, never));
     expect(fault.reason).toBe('VersionUnsupported');
+  });
+});
+
+describe('the locale of a database', () => {
+  const made: [string, () => Postgres, string][] = [
+    ['another type of characters', () => postgres, `LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'`],
+    ['another order', () => older, `LC_COLLATE 'C.UTF-8' LC_CTYPE 'C'`],
+    ['the rules of the server itself', () => postgres, `LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'`],
+    ['the rules of ICU', () => older, `LOCALE_PROVIDER icu ICU_LOCALE 'sv_SE@collation=phonebook'`],
+  ];
+
+  it.each(made)('is asked of the target by the statement that makes it: %s', async (_what, on, options) => {
+    const at = on();
+    for (const database of ['local', 'like_local', 'unlike_local']) {
+      await at.query(`DROP DATABASE IF EXISTS ${database}`);
+    }
+    await at.query(`CREATE DATABASE local TEMPLATE template0 ${options}`);
+    await at.query('CREATE DATABASE unlike_local TEMPLATE template0');
+    const { details, server } = await dumpWith(access(at), at.bin, 'local');
+    const unfit = await faultOf(server.checkTarget({ database: 'unlike_local', details }, never));
+    expect(unfit.reason).toBe('TargetUnfit');
+    const missing = await faultOf(server.checkTarget({ database: 'like_local', details }, never));
+    expect(missing.reason).toBe('DatabaseMissing');
+    const [statement = ''] = /CREATE DATABASE .*;$/.exec(missing.hint) ?? [];
+    expect(unfit.hint).toContain(statement.replace('like_local', 'unlike_local'));
+    await at.query(statement);
+    await server.checkTarget({ database: 'like_local', details }, never);
+  });
+
+  it('of an older server is that of a newer one which has it', async () => {
+    const { details } = await dumpWith(access(older), older.bin);
+    const newer = await engine.connect(access(postgres), never);
+    const { hint } = await faultOf(newer.checkTarget({ database: 'newer', details }, never));
+    await postgres.query(/CREATE DATABASE .*;$/.exec(hint)?.[0] ?? '');
+    await newer.checkTarget({ database: 'newer', details }, never);
   });
 });
 
