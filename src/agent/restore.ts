@@ -53,7 +53,11 @@ export async function restore(task: RestoreTask, context: VerbContext): Promise<
       progress.step('compare');
       const counts = await compareRestored(server, { database, details }, signal);
       const durationMs = clock.nowMs() - startedMs;
-      return { outcome: 'restored', requestUid: task.requestUid, restore: { bytes: manifest.totals.plainBytes, ...counts, durationMs } };
+      return {
+        outcome: 'restored',
+        requestUid: task.requestUid,
+        restore: { bytes: manifest.totals.plainBytes, ...counts, durationMs },
+      };
     } finally {
       await server.close();
     }

@@ -189,7 +189,9 @@ export const backupPolicyStatus = z.object({
       size: z.string().describe('The same for people.'),
     })
     .optional()
-    .describe('The newest backup that can be restored. With schedules for several databases: of the one least protected.'),
+    .describe(
+      'The newest backup that can be restored. With schedules for several databases: of the one least protected.',
+    ),
   schedules: z
     .array(
       z.object({
