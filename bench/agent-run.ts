@@ -13,6 +13,8 @@ export interface AgentRun {
   stepSeconds: Record<string, number>;
   /** The most that the agent's process ever had in memory. */
   peakRssBytes: number;
+  /** Processor time of the agent alone, all its threads. */
+  cpuSeconds: number;
   report: Report;
 }
 
@@ -50,8 +52,10 @@ export async function runAgentTask(
     });
     const gone = new Promise((resolve) => agent.once('close', resolve));
     let peakRssBytes = 0;
+    let cpuSeconds = 0;
     const sample = setInterval(() => {
       peakRssBytes = Math.max(peakRssBytes, highWaterMark(agent.pid ?? 0));
+      cpuSeconds = Math.max(cpuSeconds, processorSeconds(agent.pid ?? 0));
     }, 50);
     await gone;
     clearInterval(sample);
@@ -59,7 +63,13 @@ export async function runAgentTask(
     const report = decodeReport(readFileSync(join(root, layout.report), 'utf8'));
     if (report === undefined || report.outcome === 'failed')
       throw new Error(`the task failed: ${JSON.stringify(report)}\n${said}`);
-    return { seconds, stepSeconds: stepsIn(said, startedAtMs, startedAtMs + seconds * 1000), peakRssBytes, report };
+    return {
+      seconds,
+      stepSeconds: stepsIn(said, startedAtMs, startedAtMs + seconds * 1000),
+      peakRssBytes,
+      cpuSeconds,
+      report,
+    };
   } finally {
     loop.process?.kill('SIGTERM');
     rmSync(root, { recursive: true, force: true });
@@ -83,6 +93,17 @@ function highWaterMark(pid: number): number {
   try {
     const kib = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return Number(kib ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function processorSeconds(pid: number): number {
+  try {
+    const [, after = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    const fields = after.split(' ');
+    // Fields 14 and 15 of proc(5), in ticks of a hundredth.
+    return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
     return 0;
   }

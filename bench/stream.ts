@@ -26,6 +26,7 @@ interface Result {
   /** Against the same work by hand. */
   ratio?: number;
   peakRssMb?: number;
+  cpuSeconds?: number;
   bytes?: number;
   stepSeconds?: Record<string, number>;
 }
@@ -94,6 +95,11 @@ async function bench(): Promise<void> {
   const handSeconds = shell(
     'dump: pg_dump | zstd -3 -T0 | age',
     `${dump} | zstd -q -3 -T0 | age -r ${identity.recipient} > ${hand} && sync ${hand}`,
+  );
+  const digest = (name: string): string => `tee >(openssl dgst -sha256 > ${join(directory, name)})`;
+  shell(
+    'dump: the same, with the SHA-256 of what goes in and what comes out',
+    `${dump} | ${digest('plain')} | zstd -q -3 -T0 | age -r ${identity.recipient} | ${digest('stored')} > ${hand} && sync ${hand}`,
   );
   results['dump: pg_dump | zstd -3 -T0 | age']!.bytes = statSync(hand).size;
 
@@ -178,13 +184,18 @@ async function bench(): Promise<void> {
   }
 }
 
-function note(name: string, { seconds, stepSeconds, peakRssBytes }: AgentRun, against: number, bytes?: number): void {
+function note(
+  name: string,
+  { seconds, stepSeconds, peakRssBytes, cpuSeconds }: AgentRun,
+  against: number,
+  bytes?: number,
+): void {
   const peakRssMb = Math.round(peakRssBytes / 1024 / 1024);
   const ratio = Number((seconds / against).toFixed(2));
-  results[name] = { seconds, ratio, peakRssMb, ...(bytes === undefined ? {} : { bytes }), stepSeconds };
+  results[name] = { seconds, ratio, peakRssMb, cpuSeconds, ...(bytes === undefined ? {} : { bytes }), stepSeconds };
   const steps = Object.entries(stepSeconds).map(([step, each]) => `${step} ${each}`);
   process.stdout.write(
-    `${name}: ${seconds.toFixed(1)} s, ${ratio} x the hand pipe, peak RSS ${peakRssMb} MiB (${steps.join(', ')})\n`,
+    `${name}: ${seconds.toFixed(1)} s, ${ratio} x the hand pipe, peak RSS ${peakRssMb} MiB, ${cpuSeconds.toFixed(1)} s of processor (${steps.join(', ')})\n`,
   );
 }
 
