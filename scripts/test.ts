@@ -11,6 +11,10 @@ import { prepareParts } from '../test/harness/parts.ts';
 const tiers = ['unit', 'integration', 'standalone', 'cluster'] as const;
 type Tier = (typeof tiers)[number];
 
+// For two cores. Every suite has servers, stores and homes of its own; the stories of standalone wait out pauses most of
+// the time. The cluster is one, and its faults hit everybody in it.
+const workers: Readonly<Record<Tier, number>> = { unit: 2, integration: 2, standalone: 3, cluster: 1 };
+
 const { values, positionals } = parseArgs({
   options: { tier: { type: 'string', multiple: true } },
   allowPositionals: true,
@@ -47,9 +51,7 @@ async function runTier(tier: Tier): Promise<void> {
   }
   process.stdout.write(`\n== ${tier} ==\n`);
   const outputFile = join(outDirectory, `${tier}.json`);
-  // Parts of one machine share its two cores. Unit tests run side by side; so do the stories of standalone, which have
-  // servers and homes of their own and wait out the pauses before second attempts most of the time.
-  const width = tier === 'unit' || tier === 'standalone' ? ['--maxWorkers=2'] : ['--runInBand'];
+  const width = workers[tier] === 1 ? '--runInBand' : `--maxWorkers=${workers[tier]}`;
   const { status, signal } = spawnSync(
     process.execPath,
     [
@@ -60,7 +62,7 @@ async function runTier(tier: Tier): Promise<void> {
       tier,
       '--json',
       `--outputFile=${outputFile}`,
-      ...width,
+      width,
       ...(positionals.length > 0 ? ['--', ...positionals] : []),
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
