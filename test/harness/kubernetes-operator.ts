@@ -30,10 +30,10 @@ export async function operatorReady(cluster: SettledCluster): Promise<void> {
   await system(cluster, 'rollout', 'status', 'deployment/backstay', '--timeout=120s');
 }
 
-/** Ends the operator's pod and keeps all else of it; `installOperator` brings it back. */
+/** Ends the operator, if there is one, and its pod, and keeps all else of it; `installOperator` brings it back. */
 export async function withdrawOperator(cluster: SettledCluster): Promise<void> {
-  await system(cluster, 'scale', 'deployment/backstay', '--replicas=0');
-  await system(cluster, 'wait', '--for=delete', 'pod', '-l', podLabels, '--timeout=60s');
+  const flags = ['--ignore-not-found', '--cascade=foreground', '--timeout=60s'];
+  await system(cluster, 'delete', 'deployment/backstay', ...flags);
 }
 
 /** The name of the operator's pod that is not on its way out. */
