@@ -18,18 +18,14 @@ export function openBoth(path: string): Promise<number> {
   return openFile(path, constants.O_RDWR | constants.O_NONBLOCK);
 }
 
+/** Never waits for a writer; before the first one has come there is no end. */
+export function openForReading(path: string): Promise<number> {
+  return openFile(path, constants.O_RDONLY | constants.O_NONBLOCK);
+}
+
 /** Fails with ENXIO when nobody reads. */
 export function openForWriting(path: string): Promise<number> {
   return openFile(path, constants.O_WRONLY | constants.O_NONBLOCK);
-}
-
-/**
- * What comes out of a FIFO. A socket and not a file stream: a read that waits for a slow tool would hold one of libuv's
- * four threads, and those compress. Before the first writer has come there is no end.
- */
-export async function openReader(path: string): Promise<Socket> {
-  const fd = await openFile(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  return new Socket({ fd, readable: true, writable: false });
 }
 
 /** Waits until a reader has opened the FIFO; rejects with the signal's reason when it is aborted first. */

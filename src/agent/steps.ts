@@ -5,7 +5,8 @@ import { sleep } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { StepOptions, StepOutput, Steps } from '../engine/engine.ts';
 import { type Bytes, untilAborted } from '../stream/bytes.ts';
-import { openReader, openWriter, sendAll } from './fifo.ts';
+import { openWriter, sendAll } from './fifo.ts';
+import { FifoReader } from './fifo-reader.ts';
 import { shellLine } from './shell-line.ts';
 import { collectTail, lastLines, readTail } from './tool-output.ts';
 import { readIfThere, type Work } from './work.ts';
@@ -56,7 +57,7 @@ export function stepsOf(work: Work, privateDir: string): Steps {
 }
 
 class Step {
-  readonly output: Socket;
+  readonly output: FifoReader;
   readonly signal: AbortSignal;
   readonly #work: Work;
   readonly #id: number;
@@ -70,7 +71,7 @@ class Step {
     id: number,
     dir: string,
     tool: string,
-    output: Socket,
+    output: FifoReader,
     signal: AbortSignal,
     wordsOf: (stderr: string) => string,
   ) {
@@ -93,8 +94,7 @@ class Step {
     signal.throwIfAborted();
     const { id, dir } = await work.prepareStep(shellLine(args, options.env), kind === 'input');
     // Before the tool is told to begin: it waits for a reader, and so nothing of it is missed.
-    const output = await openReader(join(dir, 'out'));
-    output.on('error', () => {});
+    const output = await FifoReader.open(join(dir, 'out'), work.clock);
     const step = new Step(work, id, dir, basename(args[0] ?? ''), output, signal, options.wordsOf ?? all);
     try {
       await work.begin({ id, dir }, signal);
