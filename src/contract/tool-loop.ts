@@ -17,7 +17,8 @@
  * - `3<>control` never blocks on a FIFO, a plain open would wait for ever for an agent that died; 4 then sees the end.
  * - `exec 4<&-` in what waits for a tool: dash and busybox keep a copy of what a plain `4<&-` closes, and with a reader
  *   left the agent does not notice that the loop is dead.
- * - `begun` also before the end: a TERM just after `run` would else find no `pid` to kill, and the tool would stay.
+ * - `begun` also before the end: a TERM just after `run` would else find no `pid` to kill, and the tool would stay. By `$!`,
+ *   for the trap can come before any assignment; for five seconds at most, for it can come before the start, too.
  * - `umask 007`: agent and tool have different uids and one group.
  */
 export const toolLoop = `
@@ -59,14 +60,14 @@ run_step() {
 }
 begun() {
   tries=0
-  until [ -z "$waiter" ] || [ -e "step-$step/pid" ] || [ ! -d "step-$step" ] || ! kill -0 "$waiter" 2>/dev/null; do
+  until [ -z "$!" ] || [ -e "step-$step/pid" ] || [ ! -d "step-$step" ] || ! kill -0 "$!" 2>/dev/null; do
     tries=$((tries + 1))
+    [ "$tries" -eq "$1" ] && return
     [ "$tries" -gt 200 ] && nap
   done
 }
 boot=0
-waiter=
-trap 'begun; end_all; exit 0' TERM INT HUP
+trap 'begun 250; end_all; exit 0' TERM INT HUP
 [ -f boot ] && read -r boot <boot
 boot=$((boot + 1))
 printf '%s\\n' "$boot" >boot.new && mv -f boot.new boot || exit 1
@@ -79,8 +80,7 @@ while read -r verb step <&4; do
   case $verb in
     run)
       { exec 4<&-; run_step "step-$step"; } &
-      waiter=$!
-      begun
+      begun 0
       ;;
     kill)
       if [ -f "step-$step/pid" ] && [ ! -e "step-$step/exit" ]; then
