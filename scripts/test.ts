@@ -13,7 +13,7 @@ type Tier = (typeof tiers)[number];
 
 // For two cores. Every suite has servers, stores and homes of its own; the stories of standalone wait out pauses most of
 // the time. The cluster is one, and its faults hit everybody in it.
-const workers: Readonly<Record<Tier, number>> = { unit: 2, integration: 2, standalone: 3, cluster: 1 };
+const workers: Readonly<Record<Tier, number>> = { unit: 3, integration: 3, standalone: 3, cluster: 1 };
 
 const { values, positionals } = parseArgs({
   options: { tier: { type: 'string', multiple: true } },

@@ -44,7 +44,7 @@ beforeAll(async () => {
       ? postgres.query(`${sql} TEMPLATE template0 LC_CTYPE 'C'`)
       : postgres.query(sql, { database }),
   );
-  // Large enough for several objects, so that there are several objects to join.
+  // Large enough to be cut into several objects, which the commands have to join.
   await postgres.query(
     `CREATE TABLE ballast AS SELECT n, (SELECT string_agg(md5(n::text || m), '') FROM generate_series(1, 100) m) AS body
      FROM generate_series(1, 3000) n`,

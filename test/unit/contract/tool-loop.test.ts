@@ -38,7 +38,7 @@ describe.each(shells.map((shell) => [shell[0]!, shell] as const))('the loop in %
   });
 
   it('leaves no tool behind when TERM comes just as it begins one', async () => {
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       tool = new ToolContainer({ shell }).start();
       const { steps, work } = await tool.open();
       const id = `6${process.pid}${round}${Date.now() % 1e6}`;
