@@ -83,11 +83,12 @@ async function attemptBackup(task: BackupTask, context: AttemptContext): Promise
       // A dump takes hours, and another cluster may have taken the repository over meanwhile.
       refuseForeign(await checkOwnership(store, task.owner, signal));
       const commit = await commitSet(store, manifest, { nowMs: clock.nowMs(), deadlineMs, signal });
+      // It threw when there is no manifest for sure; else one may name these objects, whatever fails from here on.
+      keepsObjects = true;
       if (commit.verdict === 'unknown') {
         const { sentence } = toFault(commit.cause);
         return { outcome: 'unknown', message: `the answer to the write of the manifest is lost: ${sentence}` };
       }
-      keepsObjects = true;
       const { verdict, set } = commit;
       if (verdict === 'lost') {
         log.info({ winner: set.manifest.attempt }, 'another attempt was first: its backup is the backup');

@@ -9,10 +9,11 @@ const mostPieces = 2;
 const mostIdleMs = 20;
 
 /**
- * What comes out of a FIFO, in pieces of 256 KiB; shorter ones when the tool is slow, and at the end. A tool such as pg_dump writes 4 KiB at a time:
- * a chunk for each write, with its own buffer and its own turn through every filter, took a fifth of the agent's time. A
- * socket and not a file stream: a read that waits for a slow tool would hold one of libuv's four threads, and those
- * compress. Before the first writer has come there is no end. Can be read once; whoever stops early calls `destroy`.
+ * What comes out of a FIFO, in pieces of 256 KiB; shorter ones when the tool is slow, and at the end. A tool such as
+ * pg_dump writes 4 KiB at a time: a chunk for each write, with its own buffer and its own turn through every filter, took
+ * a tenth of the agent's time. A socket and not a file stream: a read that waits for a slow tool would hold one of libuv's
+ * four threads, and those compress. Before the first writer has come there is no end. Can be read once; whoever stops
+ * early calls `destroy`.
  */
 export class FifoReader implements AsyncIterable<Uint8Array> {
   readonly #socket: Socket;

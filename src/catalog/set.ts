@@ -76,29 +76,34 @@ export async function commitSet(
   if (nowMs > deadlineMs)
     throw new Fault('DeadlineExceeded', 'the backup was complete only after its deadline', { where: key });
   await verifySetPresence(store, manifest, signal);
+  let failure: unknown;
   try {
     if ((await store.create(key, body, signal)) === 'created') return { verdict: 'committed', set: mine };
   } catch (thrown) {
-    if (wasRefused(thrown)) throw thrown;
-    // Without the signal: whoever wants to stop wants to know, too.
-    const there = await readDocument(store, key).catch(() => undefined);
-    return there === undefined ? { verdict: 'unknown', cause: thrown } : judge(foundAt(key, there), mine);
+    failure = thrown;
   }
-  const there = await readDocument(store, key);
-  if (there === undefined) throw new Fault('DataCorrupt', 'the manifest vanished', { where: key });
-  return judge(foundAt(key, there), mine);
+  let there: Uint8Array | undefined;
+  try {
+    // Without the signal: whoever wants to stop wants to know, too.
+    there = await readDocument(store, key);
+  } catch (thrown) {
+    return { verdict: 'unknown', cause: failure ?? thrown };
+  }
+  if (there !== undefined) {
+    return judge({ key, manifest: decodeManifest(there, key), sha256: sha256Hex(there) }, mine);
+  }
+  if (failure === undefined) throw new Fault('DataCorrupt', 'the manifest vanished', { where: key });
+  if (wasRefused(failure)) throw failure;
+  return { verdict: 'unknown', cause: failure };
 }
 
-/** The store answered, and the answer was no. Any other error can come after the write. */
+/**
+ * The store's last answer was no. That alone proves nothing: a first try may have been done and its answer lost, and only
+ * the second one refused. Any other error can come after the write.
+ */
 function wasRefused(thrown: unknown): boolean {
   return thrown instanceof Fault && ['StoreDenied', 'StoreMissing', 'StoreFull'].includes(thrown.reason);
 }
-
-const foundAt = (key: string, document: Uint8Array): FoundSet => ({
-  key,
-  manifest: decodeManifest(document, key),
-  sha256: sha256Hex(document),
-});
 
 /** Throws DataCorrupt that names the first object of the set that is missing or has another size than the manifest says. */
 export async function verifySetPresence(store: Store, manifest: Manifest, signal?: AbortSignal): Promise<void> {

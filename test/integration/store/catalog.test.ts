@@ -284,6 +284,13 @@ describe.each([
       await expect(commitSet(failing(store, 'before', error), manifest, { nowMs, deadlineMs })).rejects.toBe(error);
     });
 
+    it('a refusal of the second try does not hide that the first one wrote it', async () => {
+      const { manifest, files } = await beginSet();
+      await writeFiles(files);
+      const refusing = failing(store, 'after', new Fault('StoreFull', 'no'));
+      expect(await commitSet(refusing, manifest, { nowMs, deadlineMs })).toMatchObject({ verdict: 'committed' });
+    });
+
     it('is refused after the deadline that garbage collection counts from', async () => {
       const { manifest, files, name } = await beginSet();
       await writeFiles(files);
