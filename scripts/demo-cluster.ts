@@ -50,7 +50,7 @@ async function tell(): Promise<void> {
     async () => {
       await shop.stop();
       await shop.start();
-      await makeShop((sql, database) => shop.query(sql, database));
+      await makeShop(shop);
       return drawPortrait(shop.connection('shop'));
     },
   );

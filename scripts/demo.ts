@@ -31,19 +31,13 @@ async function tell(): Promise<void> {
     newestPostgres();
     const started = await startPostgres();
     cleanUp.push(() => started.stop());
-    await makeShop((sql, database) => started.query(sql, database === undefined ? {} : { database }));
+    await makeShop(started);
     story.say(
       `  PostgreSQL on port ${started.port}: customers, orders with a foreign key, a routine, a trigger, a view`,
     );
     return started;
   });
-  const shop = {
-    host: server.host,
-    port: server.port,
-    user: server.username,
-    password: server.password,
-    database: 'shop',
-  };
+  const shop = server.connection('shop');
   const before = await story.chapter('portrait', 'Draw a portrait of the shop: every row, every definition', () =>
     drawPortrait(shop),
   );

@@ -9,6 +9,7 @@ import { kubectl, kubectlApply } from './cluster/kubectl.ts';
 import { checkoutDir } from './cluster/paths.ts';
 import { eventually } from './eventually.ts';
 import { forwardPort } from './port-forward.ts';
+import { runSql } from './postgres.ts';
 import type { EndedObject } from './standalone.ts';
 
 export interface Manifest {
@@ -68,16 +69,8 @@ export class Playground {
     return { host, port, user: 'postgres', password: 'admin-password', database };
   }
 
-  async query(sql: string, database = 'postgres'): Promise<Record<string, unknown>[]> {
-    const client = new pg.Client(this.connection(database));
-    client.on('error', () => {});
-    await client.connect();
-    try {
-      const answer: pg.QueryResult | pg.QueryResult[] = await client.query(sql);
-      return (Array.isArray(answer) ? answer.at(-1)?.rows : answer.rows) ?? [];
-    } finally {
-      await client.end();
-    }
+  query(sql: string, { database = 'postgres' }: { database?: string } = {}): Promise<Record<string, unknown>[]> {
+    return runSql(this.connection(database), sql);
   }
 
   kubectl(args: readonly string[], input?: string): Promise<string> {

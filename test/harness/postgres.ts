@@ -39,6 +39,8 @@ export interface Postgres {
   /** The directory of the tools of the same version. */
   bin: string;
   caPem: string | undefined;
+  /** How its superuser reaches a database. */
+  connection(database: string): pg.ClientConfig;
   /** Runs SQL, several statements too, in `database` (`postgres` unless given); rows of the last one. */
   query(
     sql: string,
@@ -52,6 +54,19 @@ export interface Postgres {
   crash(): Promise<void>;
   /** Ends the server and removes its data. */
   stop(): Promise<void>;
+}
+
+/** Runs SQL, several statements too, on a connection of its own; rows of the last one. */
+export async function runSql(connection: pg.ClientConfig, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client(connection);
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    const answer: pg.QueryResult | pg.QueryResult[] = await client.query(sql);
+    return (Array.isArray(answer) ? answer.at(-1)?.rows : answer.rows) ?? [];
+  } finally {
+    await client.end();
+  }
 }
 
 /** initdb and start, as another user when this one is root: no PostgreSQL server runs as root. */
@@ -104,23 +119,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     password,
     bin: programs.bin,
     caPem,
-    async query(sql, as = {}) {
-      const client = new pg.Client({
-        host: 'localhost',
-        port: server.port,
-        user: as.username ?? 'postgres',
-        password: as.password ?? password,
-        database: as.database ?? 'postgres',
-      });
-      client.on('error', () => {});
-      await client.connect();
-      try {
-        const answer: pg.QueryResult | pg.QueryResult[] = await client.query(sql);
-        return (Array.isArray(answer) ? answer.at(-1)?.rows : answer.rows) ?? [];
-      } finally {
-        await client.end();
-      }
-    },
+    connection: (database) => ({ host: 'localhost', port: server.port, user: 'postgres', password, database }),
+    query: (sql, { database = 'postgres', username, password: secret } = {}) =>
+      runSql(
+        { ...server.connection(database), ...(username && { user: username }), ...(secret && { password: secret }) },
+        sql,
+      ),
     log: () => readFileSync(logFile, 'utf8'),
     async start() {
       for (let tries = 1; ; tries += 1) {

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 
-/** Runs SQL, several statements too, as a superuser of a server. */
-export type Query = (sql: string, database?: string) => Promise<unknown>;
+interface Server {
+  /** Runs SQL, several statements too, as a superuser. */
+  query(sql: string, as?: { database?: string }): Promise<unknown>;
+}
 
 const fixture = (name: string): string => readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8');
 
@@ -9,8 +11,8 @@ const fixture = (name: string): string => readFileSync(new URL(`../fixtures/${na
 export const backupRole = { username: 'backstay_backup', password: 'backup-password' };
 
 /** Makes the textbook's shop as a database of its own, and the backup role. */
-export async function makeShop(query: Query, database = 'shop'): Promise<void> {
-  await query(`CREATE DATABASE "${database.replaceAll('"', '""')}"`);
-  await query(fixture('shop.sql'), database);
-  await query(fixture('backup-role.sql'), database);
+export async function makeShop(server: Server, database = 'shop'): Promise<void> {
+  await server.query(`CREATE DATABASE "${database.replaceAll('"', '""')}"`);
+  await server.query(fixture('shop.sql'), { database });
+  await server.query(fixture('backup-role.sql'), { database });
 }

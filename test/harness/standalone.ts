@@ -30,6 +30,22 @@ export interface CommandResult {
   stderr: string;
 }
 
+/** What a command says, and how it ends. */
+export function resultOf(child: ChildProcess): Promise<CommandResult> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
 /** A home of its own, and Backstay running on it as a user would: by its command line, in processes of their own. */
 export class Standalone {
   readonly home: string;
@@ -119,24 +135,13 @@ export class Standalone {
 
   /** Runs a command of the command line on this home. */
   command(args: readonly string[], input?: string): Promise<CommandResult> {
-    return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [...this.stops.nodeOptions, main, ...args], {
-        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-        env: { ...process.env, BACKSTAY_HOME: this.home },
-        cwd: this.home,
-      });
-      let stdout = '';
-      let stderr = '';
-      child.stdout?.on('data', (chunk) => {
-        stdout += chunk;
-      });
-      child.stderr?.on('data', (chunk) => {
-        stderr += chunk;
-      });
-      child.once('error', reject);
-      child.once('close', (code) => resolve({ code, stdout, stderr }));
-      child.stdin?.end(input);
+    const child = spawn(process.execPath, [...this.stops.nodeOptions, main, ...args], {
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: { ...process.env, BACKSTAY_HOME: this.home },
+      cwd: this.home,
     });
+    child.stdin?.end(input);
+    return resultOf(child);
   }
 
   /** Applies YAML text; throws with what the command said when it was refused. */

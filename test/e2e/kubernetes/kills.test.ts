@@ -32,7 +32,7 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
   beforeAll(async () => {
     shop = new Playground(cluster, `steps-${process.pid}`);
     await shop.start();
-    await makeShop((sql, database) => shop.query(sql, database));
+    await makeShop(shop);
     await shop.backUp('whole');
     expect((await shop.waitForEnd('BackupRun', 'whole')).status.failure).toBeUndefined();
     await withdrawOperator(cluster);
@@ -71,7 +71,7 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
       const { status } = await shop.waitForEnd('RestoreRequest', name, patienceMs);
       expect(status).toMatchObject({ phase: 'Succeeded', result: { rowCount: 20_500 } });
       expect((await shop.jobsThatRan()).filter((job) => job.startsWith(`${name}-`))).toEqual([restoreTask(name)]);
-      const [row] = await shop.query('SELECT count(*)::int AS orders FROM "Orders"', databaseOf(name));
+      const [row] = await shop.query('SELECT count(*)::int AS orders FROM "Orders"', { database: databaseOf(name) });
       expect(row).toEqual({ orders: 20_000 });
     },
     patienceMs,

@@ -26,7 +26,7 @@ beforeAll(async () => {
   await installOperator(cluster);
   shop = new Playground(cluster, `story-${process.pid}`);
   await shop.start();
-  await makeShop((sql, database) => shop.query(sql, database));
+  await makeShop(shop);
 }, coldMs);
 
 afterAll(async () => {
@@ -53,7 +53,7 @@ describe('on a cluster', () => {
       await shop.apply([shop.policy()]);
       const run = await shop.firstRun();
       expect((await shop.waitForEnd('BackupRun', run)).status.failure).toBeUndefined();
-      await shop.query('DELETE FROM "Orders"', 'shop');
+      await shop.query('DELETE FROM "Orders"', { database: 'shop' });
 
       const page = readFileSync(join(checkoutDir, 'docs/recovery.md'), 'utf8');
       const block = (language: string, word: string): string =>

@@ -71,7 +71,7 @@ describe('a backup in the middle of its dump', () => {
     if (cluster.way !== 'one machine') return;
     shop = new Playground(cluster, `accidents-${process.pid}`);
     await shop.start();
-    await makeShop((sql, database) => shop.query(sql, database));
+    await makeShop(shop);
     // All at once: each waits for its own pods, and the cluster has room for them all.
     for (const accident of accidents) {
       const end = suffer(accident);
@@ -167,7 +167,7 @@ describe('backups in a storm', () => {
     if (cluster.way !== 'one machine') return;
     shop = new Playground(cluster, `storm-${process.pid}`);
     await shop.start();
-    await makeShop((sql, database) => shop.query(sql, database));
+    await makeShop(shop);
   }, coldMs);
 
   afterAll(async () => {

@@ -19,7 +19,7 @@ beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
   server = await startPostgres();
   for (const database of ['shop', strange]) {
-    await makeShop((sql, at) => server.query(sql, at === undefined ? {} : { database: at }), database);
+    await makeShop(server, database);
   }
   home = new Standalone(server.bin);
   setShopSecrets(home, server);
@@ -264,9 +264,8 @@ describe('what only shows at work', () => {
     await server.query(`CREATE DATABASE "${target.replaceAll('"', '""')}" TEMPLATE template0`);
     await home.apply(restoreYaml(server, 'strange', 'strange', JSON.stringify(target)));
     expect((await home.waitForEnd('RestoreRequest', 'strange')).status.failure).toBeUndefined();
-    const connection = { host: server.host, port: server.port, user: server.username, password: server.password };
-    const original = await drawPortrait({ ...connection, database: strange });
-    expect(comparePortraits(original, await drawPortrait({ ...connection, database: target }))).toEqual([]);
+    const original = await drawPortrait(server.connection(strange));
+    expect(comparePortraits(original, await drawPortrait(server.connection(target)))).toEqual([]);
   });
 
   it('after all of it the good backup is as it was, and restores', async () => {

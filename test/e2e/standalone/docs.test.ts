@@ -8,7 +8,7 @@ import { eventually } from '../../harness/eventually.ts';
 import { comparePortraits, drawPortrait } from '../../harness/portrait.ts';
 import { type Postgres, startPostgres } from '../../harness/postgres.ts';
 import { makeShop } from '../../harness/shop.ts';
-import { type CommandResult, Standalone } from '../../harness/standalone.ts';
+import { type CommandResult, resultOf, Standalone } from '../../harness/standalone.ts';
 import { manifestsIn, setShopSecrets } from '../../harness/standalone-shop.ts';
 
 const root = new URL('../../..', import.meta.url).pathname;
@@ -26,7 +26,7 @@ beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-docs-'));
   mkdirSync(join(place, 'shop'));
   server = await startPostgres();
-  await makeShop((sql, database) => server.query(sql, database === undefined ? {} : { database }));
+  await makeShop(server);
   home = new Standalone(server.bin);
   setShopSecrets(home, server);
 });
@@ -49,18 +49,7 @@ function begin(line: string): ChildProcess {
   return spawn('sh', ['-c', text], { cwd: root, detached: true, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-function run(line: string): Promise<CommandResult> {
-  const child = begin(line);
-  let stdout = '';
-  let stderr = '';
-  child.stdout?.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    stderr += chunk;
-  });
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
-}
+const run = (line: string): Promise<CommandResult> => resultOf(begin(line));
 
 /** What the README says to change first: host, directory and public key. */
 function changeExample(file: string, changes: readonly [string[], unknown][]): void {
@@ -114,8 +103,7 @@ describe('the README, on one machine', () => {
     expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining('RestoreRequest shop-back: Succeeded') });
     const restored = await home.get<{ source: { run: string } }>('RestoreRequest', 'shop-back');
     expect(restored?.status?.source.run).toBe('shop-by-hand');
-    const connection = { host: server.host, port: server.port, user: server.username, password: server.password };
-    const before = await drawPortrait({ ...connection, database: 'shop' });
-    expect(comparePortraits(before, await drawPortrait({ ...connection, database: 'shop_back' }))).toEqual([]);
+    const before = await drawPortrait(server.connection('shop'));
+    expect(comparePortraits(before, await drawPortrait(server.connection('shop_back')))).toEqual([]);
   });
 });

@@ -24,7 +24,7 @@ let place: string;
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
   server = await startPostgres({ settings: { max_connections: '200' } });
-  await makeShop((sql, database) => server.query(sql, database === undefined ? {} : { database }));
+  await makeShop(server);
   home = new Standalone(server.bin);
   setShopSecrets(home, server);
   await home.start();

@@ -36,7 +36,7 @@ beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
   server = await startPostgres({ settings: { max_connections: '200' } });
   for (const database of ['shop', 'large']) {
-    await makeShop((sql, at) => server.query(sql, at === undefined ? {} : { database: at }), database);
+    await makeShop(server, database);
   }
   // A dump that takes long enough to be met in the middle.
   const ballast = `CREATE TABLE ballast AS SELECT n, repeat(md5(n::text), 100) AS body FROM generate_series(1, 20000) n`;
@@ -60,15 +60,7 @@ afterAll(async () => {
   rmSync(place, { recursive: true, force: true });
 });
 
-const connection = (database: string): pg.ClientConfig => ({
-  host: server.host,
-  port: server.port,
-  user: server.username,
-  password: server.password,
-  database,
-});
-
-const portraitOf = (database: string): Promise<Portrait> => drawPortrait(connection(database));
+const portraitOf = (database: string): Promise<Portrait> => drawPortrait(server.connection(database));
 
 const storeOf = (run: string): string => join(place, run);
 
@@ -105,7 +97,7 @@ async function killTool(): Promise<EndedObject[]> {
 }
 
 async function lock(database: string, sql: string): Promise<() => Promise<void>> {
-  const client = new pg.Client(connection(database));
+  const client = new pg.Client(server.connection(database));
   client.on('error', () => {});
   await client.connect();
   await client.query('BEGIN');

@@ -20,7 +20,7 @@ const homes: Standalone[] = [];
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
   server = await startPostgres();
-  await makeShop((sql, database) => server.query(sql, database === undefined ? {} : { database }));
+  await makeShop(server);
   original = await portraitOf('shop');
   backedUp = newHome();
   await backedUp.put(policyYaml(server, newStore('backed-up')) + runYaml('whole'));
@@ -48,8 +48,7 @@ function newStore(name: string): string {
   return store;
 }
 
-const portraitOf = (database: string): Promise<Portrait> =>
-  drawPortrait({ host: server.host, port: server.port, user: server.username, password: server.password, database });
+const portraitOf = (database: string): Promise<Portrait> => drawPortrait(server.connection(database));
 
 const atStep = (step: string, object: string): string[] => [`"step":"${step}","object":"default/${object}"`];
 

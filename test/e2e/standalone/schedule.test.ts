@@ -18,7 +18,7 @@ const homes: Standalone[] = [];
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
   server = await startPostgres();
-  await makeShop((sql, database) => server.query(sql, database === undefined ? {} : { database }));
+  await makeShop(server);
 });
 
 afterAll(async () => {

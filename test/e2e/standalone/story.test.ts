@@ -15,7 +15,7 @@ const homes: Standalone[] = [];
 
 beforeAll(async () => {
   server = await startPostgres();
-  await makeShop((sql, database) => server.query(sql, database === undefined ? {} : { database }));
+  await makeShop(server);
 });
 
 afterAll(async () => {
@@ -63,9 +63,8 @@ describe('on one machine', () => {
     await home.apply(restore('back', 'by-hand', database));
     const restored = await home.waitForEnd('RestoreRequest', 'back');
     expect(restored.status.failure).toBeUndefined();
-    const connection = { host: server.host, port: server.port, user: server.username, password: server.password };
-    const before = await drawPortrait({ ...connection, database: 'shop' });
-    expect(comparePortraits(before, await drawPortrait({ ...connection, database }))).toEqual([]);
+    const before = await drawPortrait(server.connection('shop'));
+    expect(comparePortraits(before, await drawPortrait(server.connection(database)))).toEqual([]);
     expect(home.taskProcesses()).toEqual([]);
   });
 

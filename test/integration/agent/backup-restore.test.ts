@@ -34,14 +34,6 @@ afterEach(async () => {
   await postgres.query('DROP DATABASE IF EXISTS back');
 });
 
-const connection = (database: string) => ({
-  host: postgres.host,
-  port: postgres.port,
-  user: postgres.username,
-  password: postgres.password,
-  database,
-});
-
 describe('a backup and its restore', () => {
   it.each(['Zstd', 'Gzip', 'None'] as const)(
     'brings back every row, key, routine and trigger (%s, encrypted)',
@@ -72,9 +64,8 @@ describe('a backup and its restore', () => {
         restore: { tableCount: 2, rowCount: 20_500, foreignKeyCount: 1, bytes: set.plainBytes },
       });
       expect(exitCode).toBe(0);
-      expect(comparePortraits(await drawPortrait(connection('shop')), await drawPortrait(connection('back')))).toEqual(
-        [],
-      );
+      const before = await drawPortrait(postgres.connection('shop'));
+      expect(comparePortraits(before, await drawPortrait(postgres.connection('back')))).toEqual([]);
     },
   );
 

@@ -27,14 +27,7 @@ afterAll(async () => {
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-const portraitOf = (database: string): Promise<Portrait> =>
-  drawPortrait({
-    host: postgres.host,
-    port: postgres.port,
-    user: postgres.username,
-    password: postgres.password,
-    database,
-  });
+const portraitOf = (database: string): Promise<Portrait> => drawPortrait(postgres.connection(database));
 
 /** One of each thing that has a name, called `name`, in a schema called so too; and text in the rows that looks like names. */
 async function fill(database: string, name: string): Promise<void> {

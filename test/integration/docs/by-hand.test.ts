@@ -39,11 +39,9 @@ beforeAll(async () => {
   identity = await generateIdentity();
   writeFileSync(join(dir, 'identity'), `${identity.reveal()}\n`, { mode: 0o600 });
   // Not in the server's default locale: only the dump knows in which.
-  await makeShop((sql, database) =>
-    database === undefined
-      ? postgres.query(`${sql} TEMPLATE template0 LC_CTYPE 'C'`)
-      : postgres.query(sql, { database }),
-  );
+  await makeShop({
+    query: (sql, as) => postgres.query(as === undefined ? `${sql} TEMPLATE template0 LC_CTYPE 'C'` : sql, as),
+  });
   // Large enough to be cut into several objects, which the commands have to join.
   await postgres.query(
     `CREATE TABLE ballast AS SELECT n, (SELECT string_agg(md5(n::text || m), '') FROM generate_series(1, 100) m) AS body
@@ -58,14 +56,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const portraitOf = (database: string): Promise<Portrait> =>
-  drawPortrait({
-    host: postgres.host,
-    port: postgres.port,
-    user: postgres.username,
-    password: postgres.password,
-    database,
-  });
+const portraitOf = (database: string): Promise<Portrait> => drawPortrait(postgres.connection(database));
 
 function newStore(): string {
   return mkdtempSync(join(dir, 'store-'));

@@ -34,7 +34,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'backstay-recovery-'));
   postgres = await startPostgres();
   standalone = new Standalone(postgres.bin);
-  await makeShop((sql, database) => postgres.query(sql, database === undefined ? {} : { database }));
+  await makeShop(postgres);
   setShopSecrets(standalone, postgres);
   const backstay = `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${root}src/main.ts' "$@"\n`;
   writeFileSync(join(dir, 'backstay'), backstay, { mode: 0o700 });
@@ -66,7 +66,7 @@ describe('docs/recovery.md', () => {
   });
 
   it('brings the shop back by its own commands, with the application still connected, and keeps the damaged one', async () => {
-    const before = await drawPortrait(shop());
+    const before = await drawPortrait(postgres.connection('shop'));
     await postgres.query('DELETE FROM "Orders"', { database: 'shop' });
 
     expect(shell(commandWith('get runs\n'))).toMatchObject({ code: 0, stdout: expect.stringContaining('shop-first') });
@@ -81,7 +81,7 @@ describe('docs/recovery.md', () => {
     const [request = ''] = blocksWith('yaml', 'RestoreRequest');
     writeFileSync(join(dir, 'shop-back.yaml'), request.replace('127.0.0.1', `127.0.0.1\n    port: ${postgres.port}`));
     expect(shell(commandWith('--wait'))).toMatchObject({ code: 0, stdout: expect.stringContaining('Succeeded') });
-    expect(comparePortraits(before, await drawPortrait(shop()))).toEqual([]);
+    expect(comparePortraits(before, await drawPortrait(postgres.connection('shop')))).toEqual([]);
 
     const aside = await postgres.query("SELECT count(*)::int FROM pg_database WHERE datname = 'shop_damaged'");
     expect(JSON.stringify(aside)).toContain('1');
@@ -112,11 +112,3 @@ function shell(text: string) {
   });
   return { code: status, stdout, stderr };
 }
-
-const shop = () => ({
-  host: postgres.host,
-  port: postgres.port,
-  user: postgres.username,
-  password: postgres.password,
-  database: 'shop',
-});

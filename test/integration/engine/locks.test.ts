@@ -30,13 +30,7 @@ beforeEach(async () => {
     database,
   });
   tool = new ToolContainer({ toolsDir: server.bin }).start();
-  other = new pg.Client({
-    host: 'localhost',
-    port: server.port,
-    user: server.username,
-    password: server.password,
-    database,
-  });
+  other = new pg.Client(server.connection(database));
   await other.connect();
 });
 

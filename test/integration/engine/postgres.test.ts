@@ -15,8 +15,7 @@ let older: Postgres;
 
 beforeAll(async () => {
   [postgres, older] = await Promise.all([startPostgres(), startPostgres({ tls: true })]);
-  for (const server of [postgres, older])
-    await makeShop((sql, database) => server.query(sql, database ? { database } : {}));
+  for (const server of [postgres, older]) await makeShop(server);
 });
 
 afterAll(async () => {
