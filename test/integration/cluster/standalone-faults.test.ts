@@ -140,14 +140,18 @@ describe('tasks of a standalone home, when somebody dies', () => {
       console.log('ready');
       for (let at = 0; ; at++) await runner.start(taskSpec('task-' + at, 'reports'));
     `;
+    const started = async () =>
+      (await readdir(join(under.home.tasks, namespace)).catch(() => [])).filter((name) => !name.startsWith('.'));
     for (let round = 0; round < 5; round++) {
       const child = await standaloneThatSays('ready', script);
+      // It went past what its forerunners did; from here any moment is a good one to die.
+      await eventually(async () => expect((await started()).length).toBeGreaterThan(round * 2 + 1));
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 120));
       child.kill('SIGKILL');
       await new Promise((resolve) => child.once('close', resolve));
     }
-    const names = (await readdir(join(under.home.tasks, namespace))).filter((name) => !name.startsWith('.'));
-    expect(names.length).toBeGreaterThan(5);
+    const names = await started();
+    expect(names.length).toBeGreaterThan(9);
     for (const name of names) {
       await under.runner.start(under.spec(name, 'reports'));
       await eventually(async () =>
