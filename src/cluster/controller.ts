@@ -1,6 +1,7 @@
 import { type Clock, sleep } from '../base/clock.ts';
 import { toFault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
+import { type Instruments, noInstruments, type VisitOutcome } from './instruments.ts';
 import { type ObjectChange, type Objects, ObjectsError } from './objects.ts';
 import { failed, type Outcome } from './outcome.ts';
 import { createQueue, type WorkQueue } from './queue.ts';
@@ -51,6 +52,7 @@ export interface ControllerOptions {
   /** In [0, 1). */
   random: () => number;
   log: Logger;
+  instruments?: Instruments;
   /** How many objects are worked on at once. */
   maxConcurrent?: number;
   /** How often every object gets a look although nothing happened: heals a watch that went deaf. */
@@ -66,6 +68,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
   const failure = new AbortController();
   const stop = AbortSignal.any([signal, failure.signal]);
   const queue = createQueue(clock, random);
+  options.instruments?.queueMade(reconciler.kind, queue.depth);
   const visits = createVisits(options, queue, stop);
   const workers = Array.from({ length: options.maxConcurrent ?? 4 }, () => work(queue, visits.visit));
   const resync = keepResyncing(options, queue, stop);
@@ -105,7 +108,11 @@ async function work(queue: WorkQueue, visit: (word: string) => Promise<void>): P
  * Visits of single objects. Versions that we wrote ourselves are known: the watch brings them back, and a visit because
  * of them would turn a failure with a new message each time into a hot loop around the backoff.
  */
-function createVisits({ reconciler, objects, clock, log }: ControllerOptions, queue: WorkQueue, signal: AbortSignal) {
+function createVisits(
+  { reconciler, objects, clock, log, instruments = noInstruments }: ControllerOptions,
+  queue: WorkQueue,
+  signal: AbortSignal,
+) {
   const known = new Map<string, string>();
   const during = new Map<string, Set<string>>();
 
@@ -132,9 +139,9 @@ function createVisits({ reconciler, objects, clock, log }: ControllerOptions, qu
     }
   }
 
-  async function visitOnce(word: string, own: Set<string>): Promise<void> {
+  async function visitOnce(word: string, own: Set<string>): Promise<VisitOutcome> {
     const object = await objects.get(reconciler.kind, keyIn(word));
-    if (object === undefined) return;
+    if (object === undefined) return 'gone';
     own.add(object.metadata.resourceVersion);
     const { written: last = object, ...result } = await reconcile(object);
     own.add(last.metadata.resourceVersion);
@@ -142,27 +149,31 @@ function createVisits({ reconciler, objects, clock, log }: ControllerOptions, qu
       log.warn({ object: word, kind: reconciler.kind, err: result.outcome.error }, 'reconcile failed');
     }
     const status = await writeStatus(objects, clock, last, result);
-    if (status.verdict === 'gone') return;
+    if (status.verdict === 'gone') return 'gone';
     if (status.verdict === 'conflict') {
       queue.addBackoff(word);
-      return;
+      return 'conflict';
     }
     const newest = status.verdict === 'written' ? status.object : last;
     own.add(newest.metadata.resourceVersion);
     known.set(word, newest.metadata.resourceVersion);
     plan(queue, word, result.outcome);
+    return result.outcome.kind;
   }
 
   async function visit(word: string): Promise<void> {
     const own = new Set<string>();
     const arrived = new Set<string>();
     during.set(word, arrived);
+    const startedMs = clock.nowMs();
+    let ended: VisitOutcome = 'error';
     try {
-      await visitOnce(word, own);
+      ended = await visitOnce(word, own);
     } catch (error) {
       log.warn({ object: word, kind: reconciler.kind, err: error }, 'visit not finished; it will be tried again');
       queue.addBackoff(word, error instanceof ObjectsError ? error.retryAfterMs : undefined);
     } finally {
+      instruments.reconciled(reconciler.kind, ended, clock.nowMs() - startedMs);
       during.delete(word);
       if ([...arrived].some((version) => !own.has(version))) queue.add(word);
     }

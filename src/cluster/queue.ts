@@ -17,6 +17,8 @@ export interface WorkQueue {
   take(): Promise<string | undefined>;
   /** Must follow every `take`. */
   finish(key: string): void;
+  /** How many keys wait for a worker now. Those that come later, after a pause, do not count. */
+  depth(): number;
   /** Ends all waiting `take`s; keys that wait are dropped. */
   close(): void;
 }
@@ -91,6 +93,7 @@ export function createQueue(clock: Clock, random: () => number, backoff: Backoff
       taken.delete(key);
       if (again.delete(key)) add(key);
     },
+    depth: () => ready.size,
     close() {
       closed = true;
       ready.clear();

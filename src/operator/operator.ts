@@ -2,6 +2,7 @@ import type { Mode } from '../api/mode.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 import { runController } from '../cluster/controller.ts';
+import type { Instruments } from '../cluster/instruments.ts';
 import type { Objects } from '../cluster/objects.ts';
 import type { Runner } from '../cluster/runner.ts';
 import { createPolicyReconciler } from './backup-policy/reconcile.ts';
@@ -15,6 +16,7 @@ export interface OperatorOptions {
   clock: Clock;
   log: Logger;
   mode: Mode;
+  instruments?: Instruments;
   /** In [0, 1); jitter of pauses. */
   random?: () => number;
   timings?: Partial<Timings>;
@@ -25,7 +27,7 @@ export interface OperatorOptions {
  * go on without it, and the next operator finds them. Rejects when a kind cannot be watched at all.
  */
 export async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { objects, runner, clock, log, mode, random = Math.random } = options;
+  const { objects, runner, clock, log, mode, random = Math.random, instruments } = options;
   const timings = { ...defaultTimings, ...options.timings };
   const clusterId = await objects.clusterId();
   const reconcilers = [
@@ -38,10 +40,12 @@ export async function runControllers(options: OperatorOptions, signal: AbortSign
   const either = AbortSignal.any([signal, failure.signal]);
   await Promise.all(
     reconcilers.map((reconciler) =>
-      runController({ reconciler, objects, clock, random, log }, either).catch((error: unknown) => {
-        failure.abort();
-        throw error;
-      }),
+      runController({ reconciler, objects, clock, random, log, ...(instruments && { instruments }) }, either).catch(
+        (error: unknown) => {
+          failure.abort();
+          throw error;
+        },
+      ),
     ),
   );
 }

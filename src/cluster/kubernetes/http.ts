@@ -2,6 +2,7 @@ import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from
 import { Agent as HttpsAgent, type RequestOptions, request as requestHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { Clock } from '../../base/clock.ts';
+import { type Instruments, noInstruments } from '../instruments.ts';
 import { ApiError, apiErrorFrom } from './api-error.ts';
 import type { Connection } from './connect.ts';
 
@@ -23,15 +24,18 @@ export interface ApiRequest {
  * connection and says nothing must not hold a reconcile for ever. Failures are `ApiError`s.
  */
 export class ApiClient {
+  /** Those of everything that talks through this client. */
+  readonly instruments: Instruments;
   readonly #connection: Connection;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #agent: HttpAgent | HttpsAgent;
 
-  constructor(connection: Connection, clock: Clock, deadlineMs = 15_000) {
+  constructor(connection: Connection, clock: Clock, deadlineMs = 15_000, instruments = noInstruments) {
     this.#connection = connection;
     this.#clock = clock;
     this.#deadlineMs = deadlineMs;
+    this.instruments = instruments;
     // Idle connections go before the server closes them (90 s): else a request would meet a connection that just ended.
     const options = { keepAlive: true, keepAliveMsecs: 30_000, timeout: 30_000 };
     this.#agent = connection.server.protocol === 'http:' ? new HttpAgent(options) : new HttpsAgent(options);
@@ -72,8 +76,18 @@ export class ApiClient {
 
   async #exchange(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
     signal.throwIfAborted();
-    const response = await this.#send(request, await orAborted(this.#connection.authorize(), signal), signal);
+    const startedMs = this.#clock.nowMs();
+    const measured = (code: string): void =>
+      this.instruments.apiRequest(request.method, code, this.#clock.nowMs() - startedMs);
+    let response: IncomingMessage;
+    try {
+      response = await this.#send(request, await orAborted(this.#connection.authorize(), signal), signal);
+    } catch (error) {
+      if (!request.signal?.aborted) measured('error');
+      throw error;
+    }
     const status = response.statusCode ?? 0;
+    measured(String(status));
     if (status >= 200 && status < 300) return response;
     throw apiErrorFrom(status, response.headers['retry-after'], await text(response));
   }

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { type Backoff, backoffDelayMs } from '../../base/backoff.ts';
 import { type Clock, sleep } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
+import type { WatchInstrument } from '../instruments.ts';
 import { ApiError, apiErrorFromStatus } from './api-error.ts';
 import type { ApiClient } from './http.ts';
 import { isExpired, listAll, type RawObject } from './list.ts';
@@ -63,6 +64,7 @@ class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
   readonly #timings: ReflectorTimings;
   readonly #signal: AbortSignal;
+  readonly #instrument: WatchInstrument;
   /** By UID: an object that was deleted and made again under its name is another one. */
   #known = new Map<string, { resourceVersion: string; object: T }>();
   /** Where the next watch begins; none: list first. */
@@ -73,13 +75,21 @@ class Reflector<T> {
     this.#options = options;
     this.#timings = options.timings ?? reflectorTimings;
     this.#signal = signal;
+    this.#instrument = options.client.instruments.watchBegan(options.path.slice(options.path.lastIndexOf('/') + 1));
   }
 
   async run(onSynced: () => void): Promise<void> {
+    await this.#runUntilAborted(onSynced);
+    // Not after a defect: a watch that nobody feeds any more must show as deaf.
+    this.#instrument.ended();
+  }
+
+  async #runUntilAborted(onSynced: () => void): Promise<void> {
     while (!this.#signal.aborted) {
       try {
         if (this.#position === undefined) {
           this.#position = await this.#relist();
+          this.#instrument.heard();
           onSynced();
         }
         // The signal goes with every request: a stop that comes during the list opens no watch.
@@ -139,6 +149,7 @@ class Reflector<T> {
         disarm();
         disarm = arm();
         this.#take(JSON.parse(line) as WatchEvent);
+        this.#instrument.heard();
         heard = true;
         this.#failures = 0;
       }
@@ -182,6 +193,7 @@ class Reflector<T> {
     if (isExpired(error) && this.#failures === 1) return;
     const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
     const delayMs = Math.max(askedMs, backoffDelayMs(this.#timings.backoff, this.#failures, random()));
+    this.#instrument.restarted();
     log.warn({ path, failures: this.#failures, delayMs, err: error }, 'list or watch failed; it goes on after a pause');
     await sleep(clock, delayMs, this.#signal).catch(() => undefined);
   }
