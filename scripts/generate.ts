@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { group, type KindName, kindNames, version } from '../src/api/names.ts';
-import { referencePage } from '../src/api/reference.ts';
+import { configurationPage, referencePage } from '../src/api/reference.ts';
 
 const examples: Record<KindName, string> = {
   BackupPolicy: 'examples/kubernetes/policy.yaml',
@@ -23,6 +23,8 @@ for (const [kind, { plural }] of Object.entries(kindNames) as [KindName, { plura
   wanted.set(`crds/${group}_${plural}.yaml`, crd);
   wanted.set(`docs/spec/${version}/${kind}.md`, referencePage(kind, readFileSync(examples[kind], 'utf8')));
 }
+
+wanted.set('docs/spec/operator/configuration.md', configurationPage());
 
 const found = [...new Set([...wanted.keys()].map((path) => dirname(path)))].flatMap((directory) => {
   mkdirSync(directory, { recursive: true });

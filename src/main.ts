@@ -7,6 +7,7 @@ import { type OperatorOptions, runCommandLine } from './cli/program.ts';
 import type { Objects } from './cluster/objects.ts';
 import type { Kind } from './cluster/resource.ts';
 import type { Runner } from './cluster/runner.ts';
+import type { Timings } from './operator/timings.ts';
 import { version } from './version.ts';
 
 const clock = systemClock;
@@ -81,14 +82,14 @@ async function runStandalone(options: { home: string; tools?: string; logLevel: 
 }
 
 async function runOperator(options: OperatorOptions): Promise<number> {
-  const log = createLogger(options.logLevel, process.stdout);
+  const { kubeconfig, context, config } = options;
+  const log = createLogger(config.logLevel, process.stdout);
   const { connectByKubeconfig, connectInCluster } = await import('./cluster/kubernetes/connect.ts');
   const { ApiClient } = await import('./cluster/kubernetes/http.ts');
   const { KubernetesObjects } = await import('./cluster/kubernetes/objects.ts');
   const { KubernetesRunner } = await import('./cluster/kubernetes/runner.ts');
   const { podDefaults } = await import('./cluster/kubernetes/job.ts');
   const { checkServedKinds } = await import('./cluster/kubernetes/served-kinds.ts');
-  const { kubeconfig, context, image } = options;
   const connection =
     kubeconfig === undefined
       ? connectInCluster()
@@ -97,8 +98,9 @@ async function runOperator(options: OperatorOptions): Promise<number> {
   await checkServedKinds(client);
   const instance = process.env['HOSTNAME'] ?? 'operator';
   const objects = new KubernetesObjects({ client, clock, random, log, instance });
-  const runner = new KubernetesRunner({ client, clock, random, log, pod: { ...podDefaults, image } });
-  return operate(objects, runner, 'kubernetes', log);
+  const runner = new KubernetesRunner({ client, clock, random, log, pod: { ...podDefaults, image: config.image } });
+  const { timingsOf } = await import('./operator/timings.ts');
+  return operate(objects, runner, 'kubernetes', log, timingsOf(config));
 }
 
 async function operate(
@@ -106,10 +108,11 @@ async function operate(
   runner: Runner,
   mode: 'kubernetes' | 'standalone',
   log: Logger,
+  timings?: Timings,
 ): Promise<number> {
   const { runControllers } = await import('./operator/operator.ts');
   log.info({ mode, version }, 'ready');
-  await runControllers({ objects, runner, clock, random, log, mode }, stopSignal());
+  await runControllers({ objects, runner, clock, random, log, mode, ...(timings && { timings }) }, stopSignal());
   log.info('stopped');
   return exitCodes.done;
 }

@@ -165,7 +165,8 @@ export function customResourceDefinition(kind: KindName): object {
   };
 }
 
-function structural(schema: z.ZodType): SchemaNode {
+/** A schema in the form of the API server. Throws for a shape that it does not have. */
+export function structural(schema: z.ZodType): SchemaNode {
   return convert(z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input' }) as SchemaNode, []);
 }
 

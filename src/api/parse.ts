@@ -24,32 +24,54 @@ export const specSchemas: { [Kind in KindName]: z.ZodType<SpecOf[Kind]> } = {
  * The words in the spec never reach the message where they could be a secret: only names of fields do.
  */
 export function parseSpec<Kind extends KindName>(kind: Kind, spec: unknown): SpecOf[Kind] {
-  const parsed = specSchemas[kind].safeParse(spec);
+  return parseAs(specSchemas[kind], spec, {
+    root: 'spec',
+    what: `a ${kind}`,
+    hint: (where) => `See docs/spec/v1alpha1/${kind}.md for what ${where} may be.`,
+  });
+}
+
+/** What a value is called in messages. */
+export interface Naming {
+  /** Before the first field, such as `spec`. */
+  root: string;
+  /** What the value as a whole is. */
+  what: string;
+  hint(where: string): string;
+}
+
+/** The same for anything that a person wrote; throws SpecInvalid in the same words. */
+export function parseAs<Value>(schema: z.ZodType<Value>, value: unknown, naming: Naming): Value {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   // A misspelt field also makes the real one "missing": the misspelling is the cause, so it comes first.
   const issues = parsed.error.issues;
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0];
-  if (issue === undefined) throw new Fault('SpecInvalid', 'the spec cannot be read', { where: 'spec' });
-  throw faultOf(issue, kind, spec, issues.length - 1);
+  const { root, what } = naming;
+  if (issue === undefined) throw new Fault('SpecInvalid', `${what} cannot be read`, { where: root });
+  throw faultOf(issue, schema, value, issues.length - 1, naming);
 }
 
-function faultOf(issue: z.core.$ZodIssue, kind: KindName, spec: unknown, others: number): Fault {
+function faultOf(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  value: unknown,
+  others: number,
+  { root, what, hint: hintFor }: Naming,
+): Fault {
   const more = others > 0 ? ` (and ${others} more)` : '';
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys[0] ?? '';
-    const where = pathOf([...issue.path, unknown]);
-    const known = fieldNames(schemaAt(specSchemas[kind], issue.path));
+    const where = pathOf(root, [...issue.path, unknown]);
+    const known = fieldNames(schemaAt(schema, issue.path));
     const near = nearestName(unknown, known);
     const hint = near === undefined ? `The fields here are ${known.join(', ')}.` : `Did you mean ${near}?`;
-    return new Fault('SpecInvalid', `${where} is no field of a ${kind}${more}`, { where, hint });
+    return new Fault('SpecInvalid', `${where} is no field of ${what}${more}`, { where, hint });
   }
-  const where = pathOf(issue.path);
-  const isMissing = issue.code === 'invalid_type' && valueAt(spec, issue.path) === undefined;
+  const where = pathOf(root, issue.path);
+  const isMissing = issue.code === 'invalid_type' && valueAt(value, issue.path) === undefined;
   const message = isMissing ? `${where} is missing` : `${where} ${sentenceOf(issue)}`;
-  return new Fault('SpecInvalid', message + more, {
-    where,
-    hint: `See docs/spec/v1alpha1/${kind}.md for what ${where} may be.`,
-  });
+  return new Fault('SpecInvalid', message + more, { where, hint: hintFor(where) });
 }
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
@@ -74,10 +96,10 @@ function sentenceOf(issue: z.core.$ZodIssue): string {
 const unitOf = (origin: string): string => (origin === 'array' ? ' items' : origin === 'string' ? ' characters' : '');
 
 /** `['stores', 0, 's3']` -> `spec.stores[0].s3` */
-const pathOf = (path: readonly PropertyKey[]): string =>
+const pathOf = (root: string, path: readonly PropertyKey[]): string =>
   path.reduce<string>(
     (text, part) => (typeof part === 'number' ? `${text}[${part}]` : `${text}.${String(part)}`),
-    'spec',
+    root,
   );
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

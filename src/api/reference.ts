@@ -1,6 +1,6 @@
 import { type ReasonFacts, reasons } from '../base/reasons.ts';
 import { conditionTypes, type StateFacts, stateReasons } from './conditions.ts';
-import { describeKind, type SchemaNode } from './crd.ts';
+import { describeKind, type SchemaNode, structural } from './crd.ts';
 import {
   apiVersion,
   type KindName,
@@ -11,6 +11,7 @@ import {
   taskFinalizer,
   tickAnnotation,
 } from './names.ts';
+import { operatorConfig } from './operator-config.ts';
 
 /** What the metadata of a kind may hold beside its name. */
 const metadata: Record<KindName, [place: string, name: string, meaning: string][]> = {
@@ -113,6 +114,21 @@ export function referencePage(kind: KindName, example: string): string {
       .join('\n\n')
       .trimEnd() + '\n'
   );
+}
+
+/** The page of the operator's configuration. Markdown. */
+export function configurationPage(): string {
+  return [
+    `<!-- Written by npm run generate. Change src/api and run it again. -->`,
+    '# The configuration of the operator',
+    '`backstay operator --config FILE`. The file is YAML; every field has a default but `image`, which can also be given ' +
+      'as `--image`. A field that is not in this table is refused at the start. The chart writes the file from its values.',
+    fieldTable(structural(operatorConfig), 'config'),
+    '',
+  ]
+    .join('\n\n')
+    .trimEnd()
+    .concat('\n');
 }
 
 function fieldTable(node: SchemaNode, root: string): string {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import type { OperatorConfig } from '../api/operator-config.ts';
 import type { Clock } from '../base/clock.ts';
 import { parseDurationMs } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
@@ -10,6 +11,7 @@ import { exitCodes } from './exit-codes.ts';
 import { faultOf } from './fault-of.ts';
 import { kindFromWord } from './kind.ts';
 import { renderObjects } from './list.ts';
+import { readOperatorConfig } from './operator-config.ts';
 import { type WaitTarget, waitForEnd } from './wait.ts';
 
 /** What the commands act on and start; `main.ts` puts it together. Every role answers its exit code. */
@@ -29,8 +31,7 @@ export interface Surroundings {
 export interface OperatorOptions {
   kubeconfig?: string;
   context?: string;
-  image: string;
-  logLevel: string;
+  config: OperatorConfig & { image: string };
 }
 
 /** Runs one command line (without program and script) and answers its exit code. Never throws. */
@@ -159,9 +160,14 @@ function createProgram(surroundings: Surroundings, end: (code: number) => void):
     .description('run in a Kubernetes cluster')
     .option('--kubeconfig <file>', 'left out: the service account of the pod')
     .option('--context <name>', 'context in the kubeconfig')
-    .requiredOption('--image <image>', 'the image of Backstay that Jobs run')
-    .addOption(logLevelOption())
-    .action(async (options) => end(await surroundings.runOperator(options)));
+    .option('--config <file>', 'settings, YAML; docs/spec/operator/configuration.md lists them')
+    .option('--image <image>', 'the image of Backstay that Jobs run; instead of the one in the file')
+    .option('--namespace <name...>', 'look after these namespaces only; instead of those in the file')
+    .addOption(logLevelOption().default(undefined, 'that in the file, or info'))
+    .action(async ({ kubeconfig, context, ...given }) => {
+      const config = readOperatorConfig(given, readText);
+      end(await surroundings.runOperator({ kubeconfig, context, config }));
+    });
 
   program
     .command('agent', { hidden: true })

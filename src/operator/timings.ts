@@ -1,3 +1,6 @@
+import { type OperatorConfig, operatorConfig } from '../api/operator-config.ts';
+import { parseDurationMs } from '../base/duration.ts';
+
 /** Every pause of the operator. Tests run them short, by the same code. */
 export interface Timings {
   /** How often a task is looked at although nothing was heard of it. */
@@ -14,11 +17,17 @@ export interface Timings {
   giveUpMs: number;
 }
 
-export const defaultTimings: Timings = {
-  recheckMs: 5_000,
-  progressMs: 10_000,
-  referenceMs: 600_000,
-  retryMs: { once: 5_000, backoff: 30_000 },
-  inspectAgainMs: 30_000,
-  giveUpMs: 600_000,
-};
+/** The pauses as the configuration gives them. */
+export function timingsOf({ timings }: Pick<OperatorConfig, 'timings'>): Timings {
+  const { recheck, progress, reference, retryOnce, retryBackoff, inspectAgain, giveUp } = timings;
+  return {
+    recheckMs: parseDurationMs(recheck),
+    progressMs: parseDurationMs(progress),
+    referenceMs: parseDurationMs(reference),
+    retryMs: { once: parseDurationMs(retryOnce), backoff: parseDurationMs(retryBackoff) },
+    inspectAgainMs: parseDurationMs(inspectAgain),
+    giveUpMs: parseDurationMs(giveUp),
+  };
+}
+
+export const defaultTimings: Timings = timingsOf(operatorConfig.parse({}));

@@ -1,0 +1,70 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { Fault } from '../base/fault.ts';
+import { duration, image, objectName } from './field.ts';
+import { parseAs } from './parse.ts';
+
+const httpPort = z
+  .int()
+  .min(1)
+  .max(65535)
+  .default(8080)
+  .describe('TCP port of the probes and the metrics: /healthz, /readyz, /metrics.');
+
+const leaderElection = z.strictObject({
+  enabled: z.boolean().default(false).describe('Only the holder of the lease works; the others wait for it.'),
+  namespace: objectName().default('default').describe('Where the lease lies.'),
+  name: objectName().default('backstay').describe('Name of the lease.'),
+  leaseDuration: duration('15s', 'How long the others wait after the last sign of life before they take the lease.'),
+  renewDeadline: duration('10s', 'How long the holder goes on without having renewed; shorter than leaseDuration.'),
+  retryPeriod: duration('2s', 'The pause between two tries to get or renew the lease.'),
+});
+
+const timings = z.strictObject({
+  recheck: duration('5s', 'How often a task is looked at although nothing was heard of it.'),
+  progress: duration('10s', 'How often at most the progress of a task is written into the status.'),
+  reference: duration('10m', 'How long an object that is named and not there is waited for.'),
+  retryOnce: duration('5s', 'The pause before the second attempt after an accident.'),
+  retryBackoff: duration('30s', 'The pause before the second attempt after a failure that heals by itself.'),
+  inspectAgain: duration('30s', 'The pause before the store is looked into again; grows with each try.'),
+  giveUp: duration('10m', 'How long a deleted object is held back by a task that does not end.'),
+});
+
+/** What `backstay operator --config FILE` reads. */
+export const operatorConfig = z.strictObject({
+  image: image('The image of Backstay that Jobs run; the same as the operator itself.').optional(),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('How much is logged.'),
+  namespaces: z
+    .array(objectName())
+    .default([])
+    .describe('Namespaces that are looked after; none: all of them. With names, rights in these are enough.'),
+  leaderElection: leaderElection.prefault({}).describe('For more than one replica.'),
+  http: z.strictObject({ port: httpPort }).prefault({}).describe('Probes and metrics.'),
+  timings: timings.prefault({}).describe('Every pause of the operator.'),
+});
+export type OperatorConfig = z.output<typeof operatorConfig>;
+
+/**
+ * The configuration in a YAML text; `file` is for messages. Throws SpecInvalid that names the field, what was expected
+ * there, and for an unknown field the name that was most likely meant.
+ */
+export function parseOperatorConfig(text: string, file: string): OperatorConfig {
+  const config = parseAs(operatorConfig, readYaml(text, file), {
+    root: 'config',
+    what: 'the configuration of the operator',
+    hint: (where) => `See docs/spec/operator/configuration.md for what ${where} may be.`,
+  });
+  return config;
+}
+
+function readYaml(text: string, file: string): unknown {
+  try {
+    return parse(text, { maxAliasCount: 0 }) ?? {};
+  } catch (cause) {
+    throw new Fault('SpecInvalid', `this is not YAML: ${(cause as Error).message}`, {
+      where: file,
+      hint: 'Correct the text at that place.',
+      cause,
+    });
+  }
+}
