@@ -2,8 +2,8 @@ import type { BackupPolicySpec, BackupPolicyStatus, PolicySchedule } from '../..
 import type { RunPhase } from '../../api/backup-run.ts';
 import type { StateReason } from '../../api/conditions.ts';
 import { timestamp } from '../../base/clock.ts';
+import { describeBytes } from '../../base/describe-bytes.ts';
 import { done, type Outcome, stalled, waiting } from '../../cluster/outcome.ts';
-import { describeBytes } from '../describe-bytes.ts';
 import { ticksOf } from './next-run.ts';
 import { runName } from './run-name.ts';
 

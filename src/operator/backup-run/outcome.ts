@@ -1,12 +1,12 @@
 import type { BackupRunStatus } from '../../api/backup-run.ts';
 import type { Attempt } from '../../api/status-field.ts';
 import { timestamp } from '../../base/clock.ts';
+import { describeBytes } from '../../base/describe-bytes.ts';
 import { describeDuration } from '../../base/duration.ts';
 import { isReason, reasons } from '../../base/reasons.ts';
 import { after, done, type Outcome, stalled, waiting } from '../../cluster/outcome.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
 import type { SetSummary } from '../../contract/report.ts';
-import { describeBytes } from '../describe-bytes.ts';
 import { beginRecord, type Failure, failureOf, stoppedBy, type TaskEnd, type TaskVerdict } from '../judge-task.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';

@@ -1,11 +1,11 @@
 import type { RestoreRequestStatus } from '../../api/restore-request.ts';
 import type { TaskRecord } from '../../api/status-field.ts';
 import { timestamp } from '../../base/clock.ts';
+import { describeBytes } from '../../base/describe-bytes.ts';
 import { describeDuration } from '../../base/duration.ts';
 import { isReason, reasons } from '../../base/reasons.ts';
 import { after, done, type Outcome, stalled, waiting } from '../../cluster/outcome.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
-import { describeBytes } from '../describe-bytes.ts';
 import { type Failure, failureOf, stoppedBy, type TaskEnd, type TaskVerdict } from '../judge-task.ts';
 import type { Timings } from '../timings.ts';
 
