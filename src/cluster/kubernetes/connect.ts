@@ -14,11 +14,38 @@ export interface Connection {
   authorize(): Promise<RequestOptions>;
 }
 
-/** Throws SpecInvalid when the file cannot be read or does not have the context (left out: its current one). */
-export function connectByKubeconfig({ path, context }: { path: string; context?: string }): Connection {
+/**
+ * By one kubeconfig, or by several as kubectl reads them: what the first one names wins. Throws SpecInvalid when a file
+ * cannot be read or none has the context (left out: the current one).
+ */
+export function connectByKubeconfig({
+  path,
+  context,
+}: {
+  path: string | readonly string[];
+  context?: string;
+}): Connection {
+  const paths = typeof path === 'string' ? [path] : path;
+  const where = paths.join(', ');
   const config = new KubeConfig();
+  for (const each of paths) addKubeconfig(config, each);
+  const name = context ?? config.getCurrentContext();
+  const found = config.getContextObject(name);
+  if (found === null) {
+    const names = config.getContexts().map((known) => known.name);
+    throw new Fault('SpecInvalid', name ? `there is no context "${name}" in the kubeconfig` : 'no context is chosen', {
+      where,
+      hint: names.length === 0 ? 'The file holds no context at all.' : `Name one of: ${names.join(', ')}.`,
+    });
+  }
+  config.setCurrentContext(name);
+  return connectionOf(config, where);
+}
+
+function addKubeconfig(config: KubeConfig, path: string): void {
+  const more = new KubeConfig();
   try {
-    config.loadFromFile(path);
+    more.loadFromFile(path);
   } catch (cause) {
     throw new Fault('SpecInvalid', `the kubeconfig cannot be read: ${(cause as Error).message}`, {
       where: path,
@@ -26,17 +53,14 @@ export function connectByKubeconfig({ path, context }: { path: string; context?:
       cause,
     });
   }
-  const name = context ?? config.getCurrentContext();
-  const found = config.getContextObject(name);
-  if (found === null) {
-    const names = config.getContexts().map((known) => known.name);
-    throw new Fault('SpecInvalid', name ? `there is no context "${name}" in the kubeconfig` : 'no context is chosen', {
-      where: path,
-      hint: names.length === 0 ? 'The file holds no context at all.' : `Name one of: ${names.join(', ')}.`,
-    });
-  }
-  config.setCurrentContext(name);
-  return connectionOf(config, path);
+  const isNew =
+    (known: readonly { name: string }[]) =>
+    ({ name }: { name: string }): boolean =>
+      !known.some((one) => one.name === name);
+  config.clusters = [...config.clusters, ...more.clusters.filter(isNew(config.clusters))];
+  config.users = [...config.users, ...more.users.filter(isNew(config.users))];
+  config.contexts = [...config.contexts, ...more.contexts.filter(isNew(config.contexts))];
+  config.currentContext ||= more.currentContext;
 }
 
 /** With the service account of the pod that this process runs in. Throws NotSupportedHere outside of a pod. */

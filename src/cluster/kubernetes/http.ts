@@ -12,6 +12,8 @@ export interface ApiRequest {
   path: string;
   query?: Record<string, string>;
   body?: object;
+  /** Of the body. Left out: JSON, and a merge patch for PATCH. */
+  contentType?: string;
   /** Cuts the call off; it then rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Default: that of the client. */
@@ -93,7 +95,7 @@ export class ApiClient {
   }
 
   #send(
-    { method, path, query, body }: ApiRequest,
+    { method, path, query, body, contentType }: ApiRequest,
     options: RequestOptions,
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
@@ -106,7 +108,7 @@ export class ApiClient {
       accept: 'application/json',
       'user-agent': 'backstay',
       ...(payload !== undefined && {
-        'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+        'content-type': contentType ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'),
         'content-length': payload.length,
       }),
     };

@@ -43,6 +43,24 @@ describe('a connection by kubeconfig', () => {
     });
   });
 
+  it('by several files as kubectl does it: what the first one names wins, the rest is added', () => {
+    const second = join(dir, 'second');
+    writeFileSync(
+      second,
+      kubeconfig
+        .replaceAll('near:6443/prefix', 'other')
+        .replace('name: broken', 'name: three')
+        .replace('namespace: prod', ''),
+    );
+    expect(connectByKubeconfig({ path: [path, second] })).toMatchObject({
+      server: new URL('https://near:6443/prefix'),
+      namespace: 'prod',
+    });
+    expect(() => connectByKubeconfig({ path: [path, second], context: 'four' })).toThrow(
+      expect.objectContaining({ hint: 'Name one of: one, two, broken, three.' }),
+    );
+  });
+
   it('reads certificates again for every request, so that a renewed one counts', async () => {
     const { authorize } = connectByKubeconfig({ path, context: 'two' });
     expect(String((await authorize()).cert)).toBe('old bob.crt');
