@@ -11,6 +11,7 @@ const examples: Record<KindName, string> = {
   BackupPolicy: 'examples/kubernetes/policy.yaml',
   BackupRun: 'examples/kubernetes/run.yaml',
   RestoreRequest: 'examples/kubernetes/restore.yaml',
+  BackupGrant: 'examples/kubernetes/grant.yaml',
 };
 
 // A CRD beyond this grows too large for the annotation of `kubectl apply`.

@@ -11,7 +11,11 @@ import { parseSpec } from './parse.ts';
 export function admit(kind: KindName, spec: unknown, previous?: unknown): unknown {
   const parsed = parseSpec(kind, spec);
   checkMode(kind, parsed, 'standalone');
-  if (previous !== undefined && kind !== 'BackupPolicy' && !isDeepStrictEqual(parsed, previous)) {
+  if (
+    previous !== undefined &&
+    (kind === 'BackupRun' || kind === 'RestoreRequest') &&
+    !isDeepStrictEqual(parsed, previous)
+  ) {
     const word = kind === 'BackupRun' ? 'run' : 'request';
     throw new Fault('SpecInvalid', `a ${word} cannot be changed`, {
       where: 'spec',

@@ -41,6 +41,9 @@ export const stateReasons = {
     Stopping: atWork('The request was deleted: its task is being stopped.'),
     Succeeded: atRest('The database is restored and equals what was backed up.'),
   },
+  BackupGrant: {
+    Granted: atRest('The namespaces may restore from the backups of this one.'),
+  },
 } as const satisfies Record<KindName, Record<string, StateFacts>>;
 
 export type StateReason<Kind extends KindName> = keyof (typeof stateReasons)[Kind];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { backupGrantSpec, backupGrantStatus } from './backup-grant.ts';
 import { backupPolicySpec, backupPolicyStatus } from './backup-policy.ts';
 import { backupRunSpec, backupRunStatus } from './backup-run.ts';
 import { category, group, type KindName, kindNames, nameMaxLength, version } from './names.ts';
@@ -96,6 +97,18 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
       reason,
       age,
       message,
+    ],
+  },
+  BackupGrant: {
+    spec: backupGrantSpec,
+    status: backupGrantStatus,
+    about:
+      'Lets RestoreRequests of other namespaces read the backups of policies of this one. It grants reading only, and it ' +
+      'holds as long as it is there: without it a request of another namespace is not told so much as whether a policy exists.',
+    columns: [
+      { name: 'Ready', type: 'string', jsonPath: ready('status'), description: 'True, False or Unknown.' },
+      age,
+      { name: 'Message', type: 'string', jsonPath: ready('message'), description: 'Who may read what.' },
     ],
   },
   RestoreRequest: {

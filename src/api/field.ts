@@ -52,6 +52,14 @@ export const objectName = (): z.ZodString =>
     'must be a name of lower-case letters, digits, - and dots, beginning and ending with a letter or digit',
   );
 
+/** The name of a namespace, which has no dots. */
+export const namespaceName = (): z.ZodString =>
+  text(
+    63,
+    '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+    'must be the name of a namespace: lower-case letters, digits and -, beginning and ending with a letter or digit',
+  );
+
 /** A short name of our own, such as a schedule's: part of object names and labels. */
 export const shortName = (): z.ZodString =>
   text(

@@ -23,7 +23,7 @@ export function checkMode<Kind extends KindName>(kind: Kind, spec: SpecOf[Kind],
 type Finding = [field: string | false, instead: string, reason: 'NotSupportedHere' | 'SpecInvalid'];
 
 function rulesFor(kind: KindName, spec: SpecOf[KindName], mode: Mode): Finding[] {
-  if (kind === 'BackupRun') return [];
+  if (kind === 'BackupRun' || kind === 'BackupGrant') return [];
   const { target, toolImages } = spec as SpecOf['BackupPolicy' | 'RestoreRequest'];
   const stores = kind === 'BackupPolicy' ? (spec as SpecOf['BackupPolicy']).stores : [];
   if (mode === 'standalone') {

@@ -11,6 +11,7 @@ export const kindNames = {
   BackupPolicy: { plural: 'backuppolicies', singular: 'backuppolicy', shortName: 'bp' },
   BackupRun: { plural: 'backupruns', singular: 'backuprun', shortName: 'br' },
   RestoreRequest: { plural: 'restorerequests', singular: 'restorerequest', shortName: 'rr' },
+  BackupGrant: { plural: 'backupgrants', singular: 'backupgrant', shortName: 'bgr' },
 } as const;
 export type KindName = keyof typeof kindNames;
 
@@ -24,7 +25,12 @@ export const scheduleLabel = `${group}/schedule`;
 export const tickAnnotation = `${group}/tick`;
 
 /** Tasks are called after their run or request, with up to 13 characters more, and a Job's name ends at 63. */
-export const nameMaxLength: Record<KindName, number> = { BackupPolicy: 63, BackupRun: 50, RestoreRequest: 50 };
+export const nameMaxLength: Record<KindName, number> = {
+  BackupPolicy: 63,
+  BackupRun: 50,
+  RestoreRequest: 50,
+  BackupGrant: 63,
+};
 
 /** Throws SpecInvalid. The API server knows the limit from the CRD; files on one machine do not. */
 export function checkNameLength(kind: KindName, name: string): void {

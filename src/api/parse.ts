@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { Fault } from '../base/fault.ts';
 import { nearestName } from '../base/nearest.ts';
+import { type BackupGrantSpec, backupGrantSpec } from './backup-grant.ts';
 import { type BackupPolicySpec, backupPolicySpec } from './backup-policy.ts';
 import { type BackupRunSpec, backupRunSpec } from './backup-run.ts';
 import type { KindName } from './names.ts';
@@ -10,12 +11,14 @@ export interface SpecOf {
   BackupPolicy: BackupPolicySpec;
   BackupRun: BackupRunSpec;
   RestoreRequest: RestoreRequestSpec;
+  BackupGrant: BackupGrantSpec;
 }
 
 export const specSchemas: { [Kind in KindName]: z.ZodType<SpecOf[Kind]> } = {
   BackupPolicy: backupPolicySpec,
   BackupRun: backupRunSpec,
   RestoreRequest: restoreRequestSpec,
+  BackupGrant: backupGrantSpec,
 };
 
 /**

@@ -25,6 +25,7 @@ const metadata: Record<KindName, [place: string, name: string, meaning: string][
   RestoreRequest: [
     ['finalizer', taskFinalizer, 'Held while a task may be running: it is stopped before the request goes.'],
   ],
+  BackupGrant: [],
 };
 
 const again: Record<KindName, string> = {
@@ -38,6 +39,7 @@ const again: Record<KindName, string> = {
   RestoreRequest:
     'A restore is not tried again by itself, whatever *again* says: look into the target, then make another request. ' +
     'Whatever is missing before the task has begun is waited for until a deadline.',
+  BackupGrant: 'A grant has no task: of these words it only ever says `SpecInvalid`.',
 };
 
 /** The page of a kind in docs/spec: `example` as it is, then every field, condition and reason. Markdown. */

@@ -7,6 +7,7 @@ const shortWords: Record<Kind, string[]> = {
   BackupPolicy: ['policy', 'policies'],
   BackupRun: ['run', 'runs', 'backup', 'backups'],
   RestoreRequest: ['request', 'requests', 'restore', 'restores'],
+  BackupGrant: ['grant', 'grants'],
 };
 
 /** The kind behind a word that a person typed: kind, plural, short name or the everyday word. Throws SpecInvalid. */
@@ -20,6 +21,6 @@ export function kindFromWord(word: string): Kind {
   if (kind !== undefined) return kind;
   const near = nearestName(word, [...words.keys()]);
   throw new Fault('SpecInvalid', `there is no kind "${word}"`, {
-    hint: near === undefined ? 'The kinds are policies, runs and requests.' : `Did you mean ${near}?`,
+    hint: near === undefined ? 'The kinds are policies, runs, requests and grants.' : `Did you mean ${near}?`,
   });
 }

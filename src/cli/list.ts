@@ -53,6 +53,7 @@ const columns: Record<Kind, Column[]> = {
     age('AGE', 'metadata.creationTimestamp'),
     ready('message'),
   ],
+  BackupGrant: [ready('status'), age('AGE', 'metadata.creationTimestamp'), ready('message')],
 };
 
 /** The table that `get` prints. With `showNamespace`, objects of several namespaces can be told apart. */

@@ -1,5 +1,5 @@
-/** The three kinds that Backstay owns. */
-export const kinds = ['BackupPolicy', 'BackupRun', 'RestoreRequest'] as const;
+/** The four kinds that Backstay owns. */
+export const kinds = ['BackupPolicy', 'BackupRun', 'RestoreRequest', 'BackupGrant'] as const;
 export type Kind = (typeof kinds)[number];
 
 export interface OwnerReference {
@@ -51,3 +51,10 @@ export interface ObjectKey {
 }
 
 export const keyOf = ({ metadata }: Resource): ObjectKey => ({ namespace: metadata.namespace, name: metadata.name });
+
+/** The policy that a run names, in its own namespace. */
+export function policyNameOf({ kind, spec }: Resource): string | undefined {
+  if (kind !== 'BackupRun') return undefined;
+  const { policyName } = (spec ?? {}) as { policyName?: unknown };
+  return typeof policyName === 'string' ? policyName : undefined;
+}

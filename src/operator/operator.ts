@@ -5,6 +5,7 @@ import { runController } from '../cluster/controller.ts';
 import type { Instruments } from '../cluster/instruments.ts';
 import type { Objects } from '../cluster/objects.ts';
 import type { Runner } from '../cluster/runner.ts';
+import { createGrantReconciler } from './backup-grant/reconcile.ts';
 import { createPolicyReconciler } from './backup-policy/reconcile.ts';
 import { createRunReconciler } from './backup-run/reconcile.ts';
 import { createRequestReconciler } from './restore-request/reconcile.ts';
@@ -23,7 +24,7 @@ export interface OperatorOptions {
 }
 
 /**
- * Makes our three kinds true until `signal` is aborted; then resolves when the last reconcile has ended. Tasks that run
+ * Makes our four kinds true until `signal` is aborted; then resolves when the last reconcile has ended. Tasks that run
  * go on without it, and the next operator finds them. Rejects when a kind cannot be watched at all.
  */
 export async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
@@ -34,6 +35,7 @@ export async function runControllers(options: OperatorOptions, signal: AbortSign
     createPolicyReconciler({ objects, mode, log }),
     createRunReconciler({ objects, runner, mode, timings, log, clusterId }),
     createRequestReconciler({ objects, runner, mode, timings, log }),
+    createGrantReconciler(),
   ];
   // One controller that cannot go on ends the others: half an operator would look alive.
   const failure = new AbortController();

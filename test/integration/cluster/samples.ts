@@ -15,6 +15,7 @@ const specs: Record<Kind, object> = {
       credentials: { admin: { secretName: 'shop-admin' } },
     },
   },
+  BackupGrant: { from: [{ namespace: 'staging' }] },
 };
 
 /** An object that every schema lets in, with nothing of its own but the name. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { backupGrantSpec } from '../../../src/api/backup-grant.ts';
 import { backupPolicySpec } from '../../../src/api/backup-policy.ts';
 import { backupRunSpec } from '../../../src/api/backup-run.ts';
 import { restoreRequestSpec } from '../../../src/api/restore-request.ts';
@@ -13,7 +14,12 @@ import { type Admit, createObjects } from '../../../src/cluster/standalone/objec
 
 export const silentLog = pino({ level: 'silent' });
 
-const schemas = { BackupPolicy: backupPolicySpec, BackupRun: backupRunSpec, RestoreRequest: restoreRequestSpec };
+const schemas = {
+  BackupPolicy: backupPolicySpec,
+  BackupRun: backupRunSpec,
+  RestoreRequest: restoreRequestSpec,
+  BackupGrant: backupGrantSpec,
+};
 
 export const admit: Admit = (kind: Kind, spec: unknown) => {
   const parsed = schemas[kind].safeParse(spec);

@@ -9,12 +9,14 @@ const folders: Record<KindName, string> = {
   BackupPolicy: 'backup-policy',
   BackupRun: 'backup-run',
   RestoreRequest: 'restore-request',
+  BackupGrant: 'backup-grant',
 };
 // Said at either kind of object that has tasks; a request has words of its own for how a task stands.
 const shared: Record<KindName, string[]> = {
   BackupPolicy: [],
   BackupRun: ['find-policy.ts', 'release.ts', 'judge-task.ts'],
   RestoreRequest: ['find-policy.ts', 'release.ts'],
+  BackupGrant: [],
 };
 
 const sourceOf = (path: string): string => readFileSync(join('src/operator', path), 'utf8');
@@ -39,7 +41,8 @@ describe.each(Object.keys(folders) as KindName[])('the reasons of a %s', (kind) 
   const states = Object.keys(stateReasons[kind]);
 
   it('are all in the reference: no reconciler says a word that stands nowhere', () => {
-    expect(said.length).toBeGreaterThan(4);
+    // A list that nothing was found for would pass every comparison.
+    expect(said.length).toBeGreaterThan(kind === 'BackupGrant' ? 1 : 4);
     expect(said.filter((word) => !states.includes(word) && !isReason(word))).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import { pino } from 'pino';
+import { backupGrantStatus } from '../../../src/api/backup-grant.ts';
 import { backupPolicyStatus } from '../../../src/api/backup-policy.ts';
 import { backupRunStatus } from '../../../src/api/backup-run.ts';
 import { conditionTypes, type StateFacts, stateReasons } from '../../../src/api/conditions.ts';
@@ -16,6 +17,7 @@ import type { Draft, Kind, ObjectKey, Resource } from '../../../src/cluster/reso
 import type { Observation, Runner, TaskSpec } from '../../../src/cluster/runner.ts';
 import { writeStatus } from '../../../src/cluster/status.ts';
 import type { Report } from '../../../src/contract/report.ts';
+import { createGrantReconciler } from '../../../src/operator/backup-grant/reconcile.ts';
 import { createPolicyReconciler } from '../../../src/operator/backup-policy/reconcile.ts';
 import { createRunReconciler } from '../../../src/operator/backup-run/reconcile.ts';
 import { createRequestReconciler } from '../../../src/operator/restore-request/reconcile.ts';
@@ -26,6 +28,7 @@ const statusSchemas = {
   BackupPolicy: backupPolicyStatus,
   BackupRun: backupRunStatus,
   RestoreRequest: restoreRequestStatus,
+  BackupGrant: backupGrantStatus,
 };
 
 /** Thrown where the operator is killed: at a call of a port, before or after its effect. */
@@ -131,6 +134,7 @@ export class World {
     const timings = defaultTimings;
     if (kind === 'BackupPolicy') return createPolicyReconciler({ objects, mode, log });
     if (kind === 'BackupRun') return createRunReconciler({ objects, runner, mode, timings, log, clusterId: 'here' });
+    if (kind === 'BackupGrant') return createGrantReconciler();
     return createRequestReconciler({ objects, runner, mode, timings, log });
   }
 
