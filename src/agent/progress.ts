@@ -4,8 +4,12 @@ import type { Progress, TaskStep } from '../contract/progress.ts';
 import { Meter } from '../stream/meter.ts';
 
 const everyMs = 2_000;
+// A line of the log stays where a file is replaced: a night's backup leaves a thousand of them and not ten thousand.
+const logEveryMs = 10_000;
 
-/** Tells people how far a task is: never more often than every two seconds, and never in the way of the work. */
+/**
+ * Tells people how far a task is, in a file every two seconds and in the log every ten, and never in the way of the work.
+ */
 export class ProgressWriter {
   readonly plain: Meter;
   readonly #clock: Clock;
@@ -13,6 +17,8 @@ export class ProgressWriter {
   readonly #write: (progress: Progress) => Promise<void>;
   #step: TaskStep | 'begin' = 'begin';
   #storedBytes = 0;
+  #totalBytes: number | undefined;
+  #loggedAtMs = 0;
   #cancel: () => void = () => {};
   #writing: Promise<void> = Promise.resolve();
 
@@ -34,6 +40,11 @@ export class ProgressWriter {
     this.#storedBytes = bytes;
   }
 
+  /** Plain bytes of the whole, once they are known. */
+  total(bytes: number): void {
+    this.#totalBytes = bytes;
+  }
+
   /** Ends when nothing is being written any more. */
   async close(): Promise<void> {
     this.#cancel();
@@ -44,12 +55,22 @@ export class ProgressWriter {
     this.#cancel = this.#clock.after(
       everyMs,
       () => {
+        const progress = this.#now();
+        this.#tell(progress);
         // A view that cannot be written is no reason to fail a backup.
-        this.#writing = this.#write(this.#now()).catch(() => {});
+        this.#writing = this.#write(progress).catch(() => {});
         this.#arm();
       },
       { holdsProcess: false },
     );
+  }
+
+  #tell(progress: Progress): void {
+    const sinceMs = progress.atMs - this.#loggedAtMs;
+    // A clock that was set back must not silence it for as long.
+    if (sinceMs >= 0 && sinceMs < logEveryMs) return;
+    this.#loggedAtMs = progress.atMs;
+    this.#log.info({ progress }, 'progress');
   }
 
   #now(): Progress {
@@ -59,6 +80,7 @@ export class ProgressWriter {
       plainBytes: this.plain.bytes,
       storedBytes: this.#storedBytes,
       bytesPerSecond: Math.round(this.plain.bytesPerSecond),
+      ...(this.#totalBytes !== undefined && { totalBytes: this.#totalBytes }),
     };
   }
 }

@@ -41,6 +41,7 @@ export async function restore(task: RestoreTask, context: VerbContext): Promise<
       await server.checkTarget({ database, details }, signal);
       const steps = await context.openSteps();
       progress.step('replay');
+      progress.total(manifest.totals.plainBytes);
       const begun: PackedObject[] = [];
       const objects = storedObjects(store, manifest.objects, signal, (object) => begun.push(object));
       const bytes = metered(decode(objects, options), progress.plain);

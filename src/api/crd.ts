@@ -56,6 +56,14 @@ const message: Column = {
   description: 'The same in a sentence.',
 };
 
+const progress: Column = {
+  name: 'Progress',
+  type: 'string',
+  jsonPath: '.status.progress.summary',
+  priority: 1,
+  description: 'How far the task is that runs now.',
+};
+
 const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: string; columns: Column[] }> = {
   BackupPolicy: {
     spec: backupPolicySpec,
@@ -96,6 +104,7 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
       duration,
       reason,
       age,
+      progress,
       message,
     ],
   },
@@ -122,6 +131,7 @@ const parts: Record<KindName, { spec: z.ZodType; status: z.ZodType; about: strin
       duration,
       reason,
       age,
+      progress,
       message,
     ],
   },

@@ -75,9 +75,14 @@ export const progress = z
     plainBytes: z.int().describe('Read from the database, or given to it, so far.'),
     storedBytes: z.int().describe('The same compressed and encrypted.'),
     bytesPerSecond: z.number().describe('Of what is read.'),
+    totalBytes: z
+      .int()
+      .optional()
+      .describe('What plainBytes will be at the end. For restores only: a dump does not know.'),
+    summary: z.string().optional().describe('The same in a few words.'),
   })
   .optional()
-  .describe('How far the task is; for people. Standalone only.');
+  .describe('How far the task is; for people. Best effort: without news of the task the last ones stay.');
 
 export const failure = z
   .object({

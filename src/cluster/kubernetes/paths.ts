@@ -12,8 +12,14 @@ export function objectPath(kind: Kind, { namespace, name }: ObjectKey): string {
   return `${kindPath(kind, namespace)}/${encodeURIComponent(name)}`;
 }
 
+export const namespacePath = (name: string): string => `/api/v1/namespaces/${encodeURIComponent(name)}`;
+export const leasesPath = (namespace: string): string => collection('/apis/coordination.k8s.io/v1', 'leases', namespace);
+export const leasePath = (namespace: string, name: string): string =>
+  `${leasesPath(namespace)}/${encodeURIComponent(name)}`;
 export const jobsPath = (namespace?: string): string => collection('/apis/batch/v1', 'jobs', namespace);
 export const podsPath = (namespace?: string): string => collection('/api/v1', 'pods', namespace);
+export const podLogPath = (namespace: string, name: string): string =>
+  `${podsPath(namespace)}/${encodeURIComponent(name)}/log`;
 export const coreEventsPath = (namespace: string): string => collection('/api/v1', 'events', namespace);
 export const eventsPath = (namespace: string): string => collection('/apis/events.k8s.io/v1', 'events', namespace);
 export const jobPath = ({ namespace, name }: ObjectKey): string => `${jobsPath(namespace)}/${encodeURIComponent(name)}`;

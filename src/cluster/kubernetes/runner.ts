@@ -1,8 +1,10 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
+import type { Progress } from '../../contract/progress.ts';
 import { ObjectsError } from '../objects.ts';
 import type { ObjectKey } from '../resource.ts';
 import type { Observation, Runner, TaskSpec } from '../runner.ts';
+import { AgentLog } from './agent-log.ts';
 import type { ApiClient } from './http.ts';
 import { buildJob, jobName, type PodSettings, taskNameAnnotation, taskSelector } from './job.ts';
 import type { RawObject } from './list.ts';
@@ -19,16 +21,21 @@ export interface KubernetesRunnerOptions {
   log: Logger;
   pod: PodSettings;
   timings?: ReflectorTimings;
+  /** How often at most the progress of a task is read out of its log. */
+  progressMs?: number;
 }
 
 /** A task is a Job. Every question goes to the API server: a cache would miss the Job that was just made. */
 export class KubernetesRunner implements Runner {
   readonly #options: KubernetesRunnerOptions;
   readonly #client: ApiClient;
+  readonly #log: AgentLog;
 
   constructor(options: KubernetesRunnerOptions) {
     this.#options = options;
     this.#client = options.client;
+    const { client, clock, progressMs = 10_000 } = options;
+    this.#log = new AgentLog(client, clock, progressMs);
   }
 
   async start(spec: TaskSpec): Promise<void> {
@@ -52,7 +59,9 @@ export class KubernetesRunner implements Runner {
     const pods = await this.#podsOf(job);
     const subject = newest(pods) ?? job;
     const events = needsEvents(pods) ? await this.#eventsAbout(key.namespace, subject.metadata.uid) : [];
-    return observationOf(job, pods, events, this.#options.clock.nowMs());
+    const seen = observationOf(job, pods, events, this.#options.clock.nowMs());
+    const progress = await this.#progressOf(key.namespace, seen, newest(pods));
+    return progress === undefined ? seen : { state: 'running', progress };
   }
 
   // A Job past its deadline ends its pod with TERM and stays, so that it is still known that it was started.
@@ -114,6 +123,12 @@ export class KubernetesRunner implements Runner {
   async #job(key: ObjectKey): Promise<JobView | undefined> {
     const job = await unlessGone(this.#client.json<JobView>({ method: 'GET', path: pathOf(key) }));
     return job?.metadata.annotations?.[taskNameAnnotation] === key.name ? job : undefined;
+  }
+
+  async #progressOf(namespace: string, seen: Observation, pod: PodView | undefined): Promise<Progress | undefined> {
+    return seen.state === 'running' && pod !== undefined
+      ? this.#log.progressOf({ namespace, ...pod.metadata })
+      : undefined;
   }
 
   async #podsOf({ metadata: { namespace, uid } }: JobView): Promise<PodView[]> {
