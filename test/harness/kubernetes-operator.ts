@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SettledCluster } from './cluster/cluster.ts';
 import { kubectl, kubectlApply } from './cluster/kubectl.ts';
@@ -81,13 +83,18 @@ export async function dieAtEach(
   return new LocalOperator(cluster, []);
 }
 
+/** The operator as a process of this machine. `settings` are those of its configuration file. */
 export class LocalOperator {
   readonly #child: ChildProcess;
+  readonly #directory = mkdtempSync(join(tmpdir(), 'backstay-operator-'));
   #log = '';
 
-  constructor(cluster: SettledCluster, nodeOptions: readonly string[]) {
+  constructor(cluster: SettledCluster, nodeOptions: readonly string[], settings: object = {}) {
+    const config = join(this.#directory, 'config.yaml');
+    // JSON is YAML, too. Any free port: several of them may run on this machine.
+    writeFileSync(config, JSON.stringify({ image, logLevel: 'debug', http: { port: 0 }, ...settings }));
     const context = cluster.context === undefined ? [] : ['--context', cluster.context];
-    const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--log-level', 'debug', '--image', image];
+    const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--config', config];
     const main = join(checkoutDir, 'src/main.ts');
     this.#child = spawn(process.execPath, [...nodeOptions, main, 'operator', ...options], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -115,10 +122,30 @@ export class LocalOperator {
     });
   }
 
-  async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once('close', resolve));
-    this.#child.kill('SIGTERM');
-    await gone;
+  /** What it has said lately. */
+  get log(): string {
+    return this.#log;
+  }
+
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** It stands still, and goes on: SIGSTOP and SIGCONT. */
+  pause(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT');
+  }
+
+  async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    if (this.isAlive) {
+      const gone = new Promise((resolve) => this.#child.once('close', resolve));
+      this.#child.kill(signal);
+      await gone;
+    }
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 }

@@ -10,6 +10,7 @@ import { checkoutDir } from './cluster/paths.ts';
 import { eventually } from './eventually.ts';
 import { forwardPort } from './port-forward.ts';
 import { runSql } from './postgres.ts';
+import { SecretWatch } from './secret-watch.ts';
 import type { EndedObject } from './standalone.ts';
 
 export interface Manifest {
@@ -31,6 +32,7 @@ export class Playground {
   readonly namespace: string;
   #forward: { host: string; port: number; stop(): void } | undefined;
   #recipient = '';
+  #secrets: SecretWatch | undefined;
 
   constructor(cluster: SettledCluster, namespace: string) {
     this.cluster = cluster;
@@ -43,7 +45,12 @@ export class Playground {
       [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.namespace, labels } }],
       this.cluster,
     );
-    await this.apply(readManifests('examples/kubernetes/playground.yaml'));
+    this.#secrets = await SecretWatch.open(this.cluster, this.namespace);
+    const playground = readManifests('examples/kubernetes/playground.yaml');
+    for (const { kind, metadata, stringData } of playground) {
+      if (kind === 'Secret') this.#guard(metadata.name, stringData as Record<string, string>);
+    }
+    await this.apply(playground);
     await this.kubectl(['rollout', 'status', 'statefulset/shop-postgres', '--timeout=120s']);
     await this.kubectl(['rollout', 'status', 'deployment/s3', '--timeout=120s']);
     this.#forward = await this.#wayIn();
@@ -87,6 +94,7 @@ export class Playground {
   }
 
   putSecret(name: string, stringData: Record<string, string>): Promise<void> {
+    this.#guard(name, stringData);
     return this.apply([{ apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData }]);
   }
 
@@ -212,10 +220,35 @@ export class Playground {
     );
   }
 
-  /** Ends the way in and removes the namespace with all that is in it; `leave` does not wait until it is gone. */
+  /** What is in a secret must be nowhere else: `stop` tells. Names of users and of access keys are no secret. */
+  #guard(secret: string, stringData: Record<string, string>): void {
+    for (const [key, value] of Object.entries(stringData)) {
+      if (key !== 'username' && key !== 'accessKeyId') this.#secrets?.guard(`${secret}/${key}`, value);
+    }
+  }
+
+  /** A text, such as the log of an operator, in which no secret of this place may be. */
+  lookForSecrets(where: string, text: string): void {
+    this.#secrets?.lookAt(where, text);
+  }
+
+  /**
+   * Ends the way in and removes the namespace with all that is in it; `leave` does not wait until it is gone. Throws when
+   * a secret was seen where it must not be: in an object, an event, or the log of a pod that is still there.
+   */
   async stop(after: 'gone' | 'leave' = 'gone'): Promise<void> {
     this.#forward?.stop();
+    if (this.#secrets !== undefined) {
+      const pods = await this.kubectl(['get', 'pods', '-o', 'name']);
+      for (const pod of pods.split('\n').filter(Boolean)) {
+        const log = await this.kubectl(['logs', pod, '--all-containers', '--ignore-errors']).catch(() => '');
+        this.lookForSecrets(`log of ${pod}`, log);
+      }
+    }
+    const seen = this.#secrets?.close() ?? [];
+    this.#secrets = undefined;
     const wait = after === 'gone' ? '--timeout=120s' : '--wait=false';
     await kubectl(['delete', 'namespace', this.namespace, '--ignore-not-found', wait], { cluster: this.cluster });
+    if (seen.length > 0) throw new Error(`a secret was seen in ${seen.join(', ')}`);
   }
 }
