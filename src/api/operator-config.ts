@@ -6,10 +6,10 @@ import { parseAs } from './parse.ts';
 
 const httpPort = z
   .int()
-  .min(1)
+  .min(0)
   .max(65535)
   .default(8080)
-  .describe('TCP port of the probes and the metrics: /healthz, /readyz, /metrics.');
+  .describe('TCP port of the probes and the metrics: /healthz, /readyz, /metrics. 0: any that is free.');
 
 const leaderElection = z.strictObject({
   enabled: z.boolean().default(false).describe('Only the holder of the lease works; the others wait for it.'),

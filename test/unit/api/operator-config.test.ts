@@ -20,7 +20,7 @@ describe('the configuration of the operator', () => {
     ['timing: {}', 'config.timing is no field of the configuration of the operator', 'Did you mean timings?'],
     ['timings: { recheck: 5 }', 'config.timings.recheck must be text', 'docs/spec/operator/configuration.md'],
     ['timings: { recheck: "5" }', 'config.timings.recheck must be a duration', 'docs/spec/operator/configuration.md'],
-    ['http: { port: 0 }', 'config.http.port must be at least 1', 'docs/spec/operator/configuration.md'],
+    ['http: { port: -1 }', 'config.http.port must be at least 0', 'docs/spec/operator/configuration.md'],
     ['namespaces: [Prod]', 'config.namespaces[0] must be a name', 'docs/spec/operator/configuration.md'],
     ['image: "no image"', 'config.image must be an image', 'docs/spec/operator/configuration.md'],
     ['a: [', 'this is not YAML', 'Correct the text'],
