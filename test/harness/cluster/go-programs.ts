@@ -16,6 +16,9 @@ const versionPackages = ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/
 /** Programs of a Go module that needs no replace directives: `go install` at a version is all it takes. */
 const installable = {
   coredns: { path: 'github.com/coredns/coredns', version: 'v1.13.1' },
+  // The interpreter that Argo CD runs health checks in.
+  glua: { path: 'github.com/yuin/gopher-lua/cmd/glua', version: 'v1.1.1' },
+  helm: { path: 'helm.sh/helm/v3/cmd/helm', version: 'v3.19.5' },
   versitygw: { path: 'github.com/versity/versitygw/cmd/versitygw', version: 'v1.8.0' },
 };
 

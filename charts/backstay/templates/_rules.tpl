@@ -1,0 +1,79 @@
+{{/* What the operator may do where it looks after policies: every verb that the code uses and no other (a test compares
+them with what it asks for). No verb on Secrets: Jobs mount them, the operator never reads one. */}}
+{{- define "backstay.operatorRules" -}}
+- apiGroups: [backstay.dev]
+  resources: [backuppolicies, backupruns, restorerequests, backupgrants]
+  verbs: [get, list, watch]
+- apiGroups: [backstay.dev]
+  resources: [backupruns]
+  verbs: [create]
+# Finalizers only.
+- apiGroups: [backstay.dev]
+  resources: [backupruns, restorerequests]
+  verbs: [patch]
+- apiGroups: [backstay.dev]
+  resources: [backuppolicies/status, backupruns/status, restorerequests/status, backupgrants/status]
+  verbs: [update]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+# What a Job or its pod waits for, such as a missing secret, is told in events.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{/* The lease of the one that works, in the release's own namespace. */}}
+{{- define "backstay.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "backstay.fullname" . }}]
+  verbs: [get, update]
+{{- end -}}
+
+{{/* The UID of the namespace kube-system is the identity of the cluster: by it a repository knows its owner. */}}
+{{- define "backstay.clusterIdRules" -}}
+- apiGroups: [""]
+  resources: [namespaces]
+  resourceNames: [kube-system]
+  verbs: [get]
+{{- end -}}
+
+{{/* Roles for people. */}}
+{{- define "backstay.viewerRules" -}}
+- apiGroups: [backstay.dev]
+  resources: [backuppolicies, backupruns, restorerequests, backupgrants]
+  verbs: [get, list, watch]
+{{- end -}}
+
+{{/* Backups now, of what a policy already says: a run names no image and no secret. */}}
+{{- define "backstay.backupOperatorRules" -}}
+{{ include "backstay.viewerRules" . }}
+- apiGroups: [backstay.dev]
+  resources: [backupruns]
+  verbs: [create, delete]
+{{- end -}}
+
+{{/* Who acts when a server is lost. A request names an image and secrets: as strong as creating a pod. */}}
+{{- define "backstay.failoverAdminRules" -}}
+{{ include "backstay.backupOperatorRules" . }}
+- apiGroups: [backstay.dev]
+  resources: [restorerequests]
+  verbs: [create, delete]
+{{- end -}}
+
+{{/* As strong as creating a pod, and the only one that lets other namespaces read. */}}
+{{- define "backstay.policyEditorRules" -}}
+- apiGroups: [backstay.dev]
+  resources: [backuppolicies, backupruns, restorerequests, backupgrants]
+  verbs: [get, list, watch, create, update, patch, delete]
+{{- end -}}
