@@ -5,6 +5,7 @@ import {
   exactlyOne,
   identity,
   image,
+  namespaceName,
   objectName,
   serverAddress,
   serverCredentials,
@@ -14,10 +15,16 @@ import { conditions, currentTask, failure, observedGeneration, progress, task, t
 
 const source = withRules(
   z.strictObject({
-    runName: objectName().optional().describe('BackupRun in the same namespace that has Succeeded.'),
-    policyName: objectName()
+    namespace: namespaceName()
       .optional()
-      .describe('BackupPolicy in the same namespace: its newest run that has Succeeded.'),
+      .describe(
+        'Namespace of the run or policy. Left out: the one of this request. In any other a BackupGrant must name the ' +
+          'namespace of this request for as long as the request is at work. Secrets are always those of the namespace ' +
+          'of this request, whatever the policy there calls them: the one of the store has to be here, too. A store on a ' +
+          'volume claim cannot be read from another namespace.',
+      ),
+    runName: objectName().optional().describe('BackupRun that has Succeeded.'),
+    policyName: objectName().optional().describe('BackupPolicy: its newest run that has Succeeded.'),
     identity: identity('Secret key to open the backup with. Left out: the one of the policy.').optional(),
   }),
   exactlyOne('runName', 'policyName'),
@@ -49,7 +56,10 @@ export const restoreRequestSpec = z
     toolImages: z
       .strictObject({ restore: image('Image with sh and with pg_restore, no older than the backup.') })
       .optional()
-      .describe('Left out: toolImages.dump of the policy. Kubernetes only.'),
+      .describe(
+        'Left out: toolImages.dump of the policy, or the image that its target.workload runs, or the one the backup was made with. ' +
+          'Kubernetes only.',
+      ),
     startingDeadline: duration('10m', 'How long the task may wait for image, secret, volume and node.'),
     runningDeadline: duration('24h', 'How long the restore may take.'),
   })
@@ -78,6 +88,7 @@ export const restoreRequestStatus = z.object({
   progress,
   source: z
     .object({
+      namespace: z.string().optional().describe('Namespace of run and policy, when it is another one.'),
       run: z.string().describe('Name of the BackupRun.'),
       policy: z.string().describe('Name of the BackupPolicy that says where it lies.'),
       runUid: z.string().describe('Which set it is in the store.'),

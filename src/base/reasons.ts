@@ -25,6 +25,11 @@ export const reasons = facts({
     hint: 'Create the named object in the same namespace, or correct the name.',
     retry: 'backoff',
   },
+  ReferenceNotGranted: {
+    meaning: 'An object in another namespace was named, and no BackupGrant there allows it.',
+    hint: 'Have a BackupGrant applied in the namespace that is read from: docs/spec/v1alpha1/BackupGrant.md shows one.',
+    retry: 'backoff',
+  },
   NotSupportedHere: {
     meaning: 'The field or the way to run it has no meaning where Backstay runs now.',
     hint: 'Remove the field that the message names, or use the other way to run.',

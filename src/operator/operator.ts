@@ -21,6 +21,8 @@ export interface OperatorOptions {
   /** In [0, 1); jitter of pauses. */
   random?: () => number;
   timings?: Partial<Timings>;
+  /** The namespaces that are looked after; none: all of them. */
+  namespaces?: readonly string[];
 }
 
 /**
@@ -28,13 +30,13 @@ export interface OperatorOptions {
  * go on without it, and the next operator finds them. Rejects when a kind cannot be watched at all.
  */
 export async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { objects, runner, clock, log, mode, random = Math.random, instruments } = options;
+  const { objects, runner, clock, log, mode, random = Math.random, instruments, namespaces = [] } = options;
   const timings = { ...defaultTimings, ...options.timings };
   const clusterId = await objects.clusterId();
   const reconcilers = [
     createPolicyReconciler({ objects, mode, log }),
     createRunReconciler({ objects, runner, mode, timings, log, clusterId }),
-    createRequestReconciler({ objects, runner, mode, timings, log }),
+    createRequestReconciler({ objects, runner, mode, timings, log, namespaces }),
     createGrantReconciler(),
   ];
   // One controller that cannot go on ends the others: half an operator would look alive.

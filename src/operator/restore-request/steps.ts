@@ -12,7 +12,6 @@ import { after, waiting } from '../../cluster/outcome.ts';
 import type { Resource } from '../../cluster/resource.ts';
 import type { Observation, Runner } from '../../cluster/runner.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
-import { findPolicy } from '../find-policy.ts';
 import { beginRecord, judgeTask, type TaskVerdict } from '../judge-task.ts';
 import { withOwnReport } from '../own-report.ts';
 import { progressOf } from '../progress.ts';
@@ -20,8 +19,8 @@ import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.t
 import { restoreTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
 import type { Step } from '../walk.ts';
-import { chooseBackup } from './guard.ts';
 import * as next from './outcome.ts';
+import { checkStillGranted, findSource, findSourcePolicy, isForeign, type SourcePlace } from './source.ts';
 import { type ChosenSource, restoreTaskSpec } from './task.ts';
 
 export interface RequestReconcilerOptions {
@@ -30,6 +29,8 @@ export interface RequestReconcilerOptions {
   mode: Mode;
   timings: Timings;
   log: Logger;
+  /** The namespaces that the operator looks after; none: all of them. */
+  namespaces: readonly string[];
 }
 
 /** One look at one request. Steps fill it in for the steps after them. */
@@ -42,7 +43,13 @@ export interface Visit {
   written?: Resource;
   spec?: RestoreRequestSpec;
   source?: ChosenSource;
-  seen?: { record: TaskRecord; observation: Observation; verdict: TaskVerdict };
+  seen?: Seen;
+}
+
+interface Seen {
+  record: TaskRecord;
+  observation: Observation;
+  verdict: TaskVerdict;
 }
 
 export function createVisit(options: RequestReconcilerOptions, request: Resource, nowMs: number): Visit {
@@ -59,6 +66,7 @@ export const restoreRequestSteps: readonly Step<Visit>[] = [
   { name: 'hold', take: holdRequest },
   { name: 'write-intent', take: writeIntent },
   { name: 'observe-task', take: observeTask },
+  { name: 'check-grant', take: checkGrant },
   { name: 'start-task', take: startTask },
   { name: 'stop-task', take: stopTask },
   { name: 'write-progress', take: writeProgress },
@@ -67,6 +75,14 @@ export const restoreRequestSteps: readonly Step<Visit>[] = [
 
 const taskNames = ({ request, state }: Visit): string[] =>
   state.task === undefined ? [] : [restoreTask(request.metadata.name)];
+
+function sourcePlace(
+  { metadata }: Resource,
+  { source }: RestoreRequestSpec,
+  { objects, mode, namespaces }: RequestReconcilerOptions,
+): SourcePlace {
+  return { objects, mode, namespaces, reader: metadata.namespace, source };
+}
 
 const taskKey = ({ metadata: { namespace, name } }: Resource) => ({ namespace, name: restoreTask(name) });
 
@@ -102,20 +118,16 @@ async function readSpec(visit: Visit): Promise<ReconcileResult | undefined> {
 async function choose(visit: Visit): Promise<ReconcileResult | undefined> {
   const { request, state, spec, options, nowMs } = visit;
   if (state.task !== undefined || spec === undefined) return undefined;
-  const { namespace } = request.metadata;
   try {
-    const { policyName } = spec.source;
-    const policy =
-      policyName === undefined ? undefined : await findPolicy(options.objects, namespace, policyName, options.mode);
-    visit.source = chooseBackup(spec, await options.objects.list('BackupRun', namespace), policy);
-    if (policy === undefined) await findPolicy(options.objects, namespace, visit.source.policy, options.mode);
+    visit.source = await findSource(sourcePlace(request, spec, options), spec.target);
     return undefined;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const waitedMs = nowMs - Date.parse(request.metadata.creationTimestamp);
-    if (error.reason !== 'ReferenceMissing' || waitedMs >= options.timings.referenceMs) return fail(visit, error);
+    const mayCome = error.reason === 'ReferenceMissing' || error.reason === 'ReferenceNotGranted';
+    if (!mayCome || waitedMs >= options.timings.referenceMs) return fail(visit, error);
     const status: next.RequestState = { ...state, phase: 'Validating' };
-    return { outcome: waiting(error.reason, error.sentence, options.timings.recheckMs), status };
+    return { outcome: waiting(error.reason, `${error.sentence}. ${error.hint}`, options.timings.recheckMs), status };
   }
 }
 
@@ -146,11 +158,28 @@ async function observeTask(visit: Visit): Promise<undefined> {
   visit.seen = { record: state.task, observation, verdict: judgeTask(state.task, observation, nowMs) };
 }
 
+/**
+ * Who takes a grant back wants the reading to end, not only not to begin. A restore is one transaction: stopped in the
+ * middle it leaves the target as empty as before.
+ */
+async function checkGrant({ request, spec, state, options, seen }: Visit): Promise<undefined> {
+  if (seen?.verdict.kind !== 'wait' || spec === undefined || state.source === undefined) return;
+  const place = sourcePlace(request, spec, options);
+  if (!isForeign(place)) return;
+  try {
+    await checkStillGranted(place, state.source.policy);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const stopping = { reason: error.reason, message: `${error.sentence} any more` };
+    seen.verdict = { kind: 'stop', record: { ...seen.verdict.record, stopping } };
+  }
+}
+
 async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
   const { request, spec, state, options, nowMs, seen } = visit;
   if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
   try {
-    const policy = await findPolicy(options.objects, request.metadata.namespace, state.source.policy, options.mode);
+    const policy = await findSourcePolicy(sourcePlace(request, spec, options), state.source.policy);
     await options.runner.start(restoreTaskSpec(request, spec, policy, state.source, seen.record));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

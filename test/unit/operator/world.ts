@@ -13,7 +13,7 @@ import { conditionsIn } from '../../../src/cluster/conditions.ts';
 import type { Reconciler } from '../../../src/cluster/controller.ts';
 import { type ObjectEvent, type Objects, ObjectsError } from '../../../src/cluster/objects.ts';
 import type { Outcome } from '../../../src/cluster/outcome.ts';
-import type { Draft, Kind, ObjectKey, Resource } from '../../../src/cluster/resource.ts';
+import { type Draft, type Kind, type ObjectKey, policyNameOf, type Resource } from '../../../src/cluster/resource.ts';
 import type { Observation, Runner, TaskSpec } from '../../../src/cluster/runner.ts';
 import { writeStatus } from '../../../src/cluster/status.ts';
 import type { Report } from '../../../src/contract/report.ts';
@@ -49,6 +49,7 @@ export class World {
   calls = 0;
   killAt: { call: number; when: 'before' | 'after' } | undefined;
   readonly mode: Mode;
+  namespaces: string[] = [];
   #version = 0;
 
   constructor(mode: Mode = 'standalone') {
@@ -72,8 +73,8 @@ export class World {
     });
   }
 
-  read(kind: Kind, name: string): Resource | undefined {
-    return this.stored.get(`${kind}/${name}`);
+  read(kind: Kind, name: string, namespace = 'prod'): Resource | undefined {
+    return this.stored.get(wordOf(kind, { namespace, name }));
   }
 
   status<Status>(kind: Kind, name: string): Status {
@@ -135,21 +136,21 @@ export class World {
     if (kind === 'BackupPolicy') return createPolicyReconciler({ objects, mode, log });
     if (kind === 'BackupRun') return createRunReconciler({ objects, runner, mode, timings, log, clusterId: 'here' });
     if (kind === 'BackupGrant') return createGrantReconciler();
-    return createRequestReconciler({ objects, runner, mode, timings, log });
+    return createRequestReconciler({ objects, runner, mode, timings, log, namespaces: this.namespaces });
   }
 
   #store(object: Resource): Resource {
     this.#version += 1;
     const made = copy({ ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } });
     const { deletionTimestamp, finalizers = [] } = made.metadata;
-    const key = `${made.kind}/${made.metadata.name}`;
+    const key = wordOf(made.kind, made.metadata);
     if (deletionTimestamp !== undefined && finalizers.length === 0) this.stored.delete(key);
     else this.stored.set(key, made);
     return copy(made);
   }
 
   #replace(object: Resource, change: (now: Resource) => Resource): Resource {
-    const now = this.read(object.kind, object.metadata.name);
+    const now = this.read(object.kind, object.metadata.name, object.metadata.namespace);
     if (now === undefined) throw new ObjectsError('NotFound', 'gone');
     if (now.metadata.resourceVersion !== object.metadata.resourceVersion) throw new ObjectsError('Conflict', 'changed');
     return this.#store(change(now));
@@ -167,8 +168,19 @@ export class World {
 
   readonly objects: Objects = {
     clusterId: async () => 'here',
-    get: (kind, { name }) => this.#call(() => copy(this.read(kind, name))),
-    list: (kind) => this.#call(() => copy([...this.stored.values()].filter((one) => one.kind === kind))),
+    get: (kind, { name, namespace }) => this.#call(() => copy(this.read(kind, name, namespace))),
+    list: (kind, namespace) =>
+      this.#call(() =>
+        copy(
+          [...this.stored.values()].filter(
+            (one) => one.kind === kind && (namespace ?? one.metadata.namespace) === one.metadata.namespace,
+          ),
+        ),
+      ),
+    listRunsOf: ({ name }) =>
+      this.#call(() => copy([...this.stored.values()].filter((one) => policyNameOf(one) === name))),
+    isCurrent: async ({ kind, metadata }) =>
+      this.read(kind, metadata.name)?.metadata.resourceVersion === metadata.resourceVersion,
     watch: async () => undefined,
     create: ({ kind, metadata, spec }: Draft) =>
       this.#call(() => {
@@ -219,6 +231,10 @@ function expectDocumented(kind: Kind, status: unknown): void {
     expect([reason, documented.length > 0]).toEqual([reason, true]);
   }
 }
+
+/** Most tests know one namespace only. */
+const wordOf = (kind: Kind, { namespace, name }: ObjectKey): string =>
+  namespace === 'prod' ? `${kind}/${name}` : `${kind}/${namespace}/${name}`;
 
 // Not structuredClone: inside jest its objects have the prototypes of another realm, and nothing equals them strictly.
 const copy = <Value>(value: Value): Value => (value === undefined ? value : JSON.parse(JSON.stringify(value)));
