@@ -8,10 +8,24 @@ export interface Objects {
   /** A name for this cluster or home that never changes and that no other has: it goes into the owner record of a repository. */
   clusterId(): Promise<string>;
 
+  /**
+   * The object as it was a moment ago: our own writes are always in it, those of others may come a little later. A write
+   * that is made from it carries its version, so a stale one ends in a Conflict. Objects that are handed out are never
+   * changed by whoever got them. `undefined` is sure: the object is not there now.
+   */
   get(kind: Kind, key: ObjectKey): Promise<Resource | undefined>;
 
-  /** All objects of the kind, in one namespace or in all. */
+  /** All objects of the kind, in one namespace or in all; of the same moment as `get`. */
   list(kind: Kind, namespace?: string): Promise<Resource[]>;
+
+  /** The runs that name this policy; of the same moment as `get`. */
+  listRunsOf(policy: ObjectKey): Promise<Resource[]>;
+
+  /**
+   * Asks the place itself whether this still is the newest version. For what has an effect outside, such as the start of
+   * a task: no version in a write would refuse that.
+   */
+  isCurrent(object: Resource): Promise<boolean>;
 
   /**
    * Calls `onChange` for every object there is, then for every change, until `signal` is aborted. Resolves once the

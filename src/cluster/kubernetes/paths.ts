@@ -13,13 +13,18 @@ export function objectPath(kind: Kind, { namespace, name }: ObjectKey): string {
 }
 
 export const namespacePath = (name: string): string => `/api/v1/namespaces/${encodeURIComponent(name)}`;
-export const leasesPath = (namespace: string): string => collection('/apis/coordination.k8s.io/v1', 'leases', namespace);
+export const leasesPath = (namespace: string): string =>
+  collection('/apis/coordination.k8s.io/v1', 'leases', namespace);
 export const leasePath = (namespace: string, name: string): string =>
   `${leasesPath(namespace)}/${encodeURIComponent(name)}`;
 export const jobsPath = (namespace?: string): string => collection('/apis/batch/v1', 'jobs', namespace);
 export const podsPath = (namespace?: string): string => collection('/api/v1', 'pods', namespace);
 export const podLogPath = (namespace: string, name: string): string =>
   `${podsPath(namespace)}/${encodeURIComponent(name)}/log`;
+export const claimPath = (namespace: string, name: string): string =>
+  `${collection('/api/v1', 'persistentvolumeclaims', namespace)}/${encodeURIComponent(name)}`;
+export const workloadPath = (plural: 'statefulsets' | 'deployments', { namespace, name }: ObjectKey): string =>
+  `${collection('/apis/apps/v1', plural, namespace)}/${encodeURIComponent(name)}`;
 export const coreEventsPath = (namespace: string): string => collection('/api/v1', 'events', namespace);
 export const eventsPath = (namespace: string): string => collection('/apis/events.k8s.io/v1', 'events', namespace);
 export const jobPath = ({ namespace, name }: ObjectKey): string => `${jobsPath(namespace)}/${encodeURIComponent(name)}`;

@@ -38,6 +38,8 @@ export interface ReflectorOptions<T> {
   keep: (raw: RawObject) => T;
   /** Only notes what has to be looked at; what it throws is logged. */
   onChange: (change: { type: 'present' | 'gone'; object: T }) => void;
+  /** Everything up to this version was handed over. */
+  onPosition?: (resourceVersion: string) => void;
   timings?: ReflectorTimings;
 }
 
@@ -88,12 +90,12 @@ class Reflector<T> {
     while (!this.#signal.aborted) {
       try {
         if (this.#position === undefined) {
-          this.#position = await this.#relist();
+          this.#reached(await this.#relist());
           this.#instrument.heard();
           onSynced();
         }
         // The signal goes with every request: a stop that comes during the list opens no watch.
-        await this.#watch(this.#position);
+        await this.#watch(this.#position ?? '');
       } catch (error) {
         if (this.#signal.aborted) return;
         await this.#recover(error);
@@ -164,16 +166,18 @@ class Reflector<T> {
   #take(event: WatchEvent): void {
     if (event.type === 'ERROR') throw apiErrorFromStatus(event.object);
     const { uid, resourceVersion } = event.object.metadata;
-    this.#position = resourceVersion;
-    if (event.type === 'BOOKMARK') return;
-    const object = this.#options.keep(event.object);
-    if (event.type === 'DELETED') {
-      this.#known.delete(uid);
-      this.#tell('gone', object);
-    } else {
-      this.#known.set(uid, { resourceVersion, object });
-      this.#tell('present', object);
+    if (event.type !== 'BOOKMARK') {
+      const object = this.#options.keep(event.object);
+      if (event.type === 'DELETED') this.#known.delete(uid);
+      else this.#known.set(uid, { resourceVersion, object });
+      this.#tell(event.type === 'DELETED' ? 'gone' : 'present', object);
     }
+    this.#reached(resourceVersion);
+  }
+
+  #reached(resourceVersion: string): void {
+    this.#position = resourceVersion;
+    if (!this.#signal.aborted) this.#options.onPosition?.(resourceVersion);
   }
 
   #tell(type: 'present' | 'gone', object: T): void {

@@ -8,7 +8,7 @@ import { type Clock, timestamp } from '../../base/clock.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import { type Objects, ObjectsError } from '../objects.ts';
-import { type Draft, type Kind, keyOf, kinds, type ObjectKey, type Resource } from '../resource.ts';
+import { type Draft, type Kind, keyOf, kinds, type ObjectKey, policyNameOf, type Resource } from '../resource.ts';
 import { addEvent, forgetEvents } from './events.ts';
 import type { Home } from './home.ts';
 import { refuseBadKey } from './names.ts';
@@ -132,6 +132,14 @@ export function createObjects({ home, admit, clock, log, rescanMs = 2_000 }: Sta
     async list(kind, namespace) {
       const all = await files.scan(kind).catch((error) => Promise.reject(toObjectsError(error)));
       return namespace === undefined ? all : all.filter((object) => object.metadata.namespace === namespace);
+    },
+    async listRunsOf({ namespace, name }) {
+      const all = await files.scan('BackupRun').catch((error) => Promise.reject(toObjectsError(error)));
+      return all.filter((run) => run.metadata.namespace === namespace && policyNameOf(run) === name);
+    },
+    async isCurrent({ kind, metadata }) {
+      const now = await files.read(kind, metadata).catch((error) => Promise.reject(toObjectsError(error)));
+      return now?.metadata.uid === metadata.uid && now.metadata.resourceVersion === metadata.resourceVersion;
     },
     async watch(kind, onChange, signal) {
       await change(collectOrphans);

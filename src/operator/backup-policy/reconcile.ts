@@ -8,7 +8,7 @@ import type { Logger } from '../../base/log.ts';
 import { onObjects, type Reconciler } from '../../cluster/controller.ts';
 import { type Objects, ObjectsError } from '../../cluster/objects.ts';
 import { stalled } from '../../cluster/outcome.ts';
-import type { Resource } from '../../cluster/resource.ts';
+import { policyNameOf, type Resource } from '../../cluster/resource.ts';
 import { type Decision, decide, type RunView } from './decide.ts';
 import { distinctRunName } from './run-name.ts';
 
@@ -38,7 +38,7 @@ export function createPolicyReconciler({
         const { nextRun: _none, ...rest } = status ?? {};
         return { outcome: stalled(spec.reason, `${spec.sentence}. ${spec.hint}`), status: rest };
       }
-      const runs = (await objects.list('BackupRun', namespace)).filter((run) => policyName(run) === name).map(viewOf);
+      const runs = (await objects.listRunsOf({ namespace, name })).map(viewOf);
       const decision = decide({ name, createdAt: policy.metadata.creationTimestamp, spec, status }, runs, nowMs);
       for (const run of decision.create) {
         log.debug({ step: 'create-run', object: `${namespace}/${name}`, run: run.name }, 'step');
@@ -80,15 +80,13 @@ async function createRun(
     const found = await objects.get('BackupRun', { namespace, name: tried });
     if (found === undefined) throw new ObjectsError('Conflict', `run ${tried} came and went`);
     const { [scheduleLabel]: foundSchedule = schedule.name } = found.metadata.labels ?? {};
-    if (policyName(found) === policy && foundSchedule === schedule.name) return;
+    if (policyNameOf(found) === policy && foundSchedule === schedule.name) return;
   }
   throw new ObjectsError('AlreadyExists', `run ${name} belongs to another policy, and so does its other name`);
 }
 
-const policyName = (run: Resource): string | undefined => (run.spec as Partial<BackupRunSpec> | undefined)?.policyName;
-
 function policyKeys(run: Resource) {
-  const name = policyName(run);
+  const name = policyNameOf(run);
   return name === undefined ? [] : [{ namespace: run.metadata.namespace, name }];
 }
 

@@ -17,6 +17,7 @@ import { findPolicy } from '../find-policy.ts';
 import { judgeTask, type TaskVerdict } from '../judge-task.ts';
 import { withOwnReport } from '../own-report.ts';
 import { progressOf } from '../progress.ts';
+import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
@@ -117,7 +118,7 @@ async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
   }
 }
 
-async function waitForTurn({ run, state, options, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+async function waitForTurn({ run, spec, state, options, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
   if (currentTask(run, state) !== undefined) return undefined;
   const status: next.RunState = { ...state, phase: 'Pending' };
   const last = state.attempts?.at(-1);
@@ -131,7 +132,8 @@ async function waitForTurn({ run, state, options, policy, nowMs }: Visit): Promi
     const message = 'the policy is suspended: the run waits until it is not';
     return { outcome: after(options.timings.recheckMs, 'Suspended', message), status };
   }
-  const ahead = runAhead(run, await options.objects.list('BackupRun', run.metadata.namespace));
+  const named = { namespace: run.metadata.namespace, name: spec?.policyName ?? '' };
+  const ahead = runAhead(run, await options.objects.listRunsOf(named));
   if (ahead === undefined) return undefined;
   const message = `run ${ahead.metadata.name} of the same policy goes first`;
   return { outcome: after(options.timings.recheckMs, 'Pending', message), status };
@@ -175,6 +177,7 @@ async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
       outcome: waiting('ReferenceMissing', `there is no BackupPolicy ${spec?.policyName} to go on with`, recheckMs),
     };
   }
+  await refuseOld(options.objects, run);
   const { attempt, inspection } = seen.task;
   const input = { run, spec, policy, clusterId: options.clusterId };
   try {

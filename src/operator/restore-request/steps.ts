@@ -15,6 +15,7 @@ import type { ReconcileResult } from '../../cluster/status.ts';
 import { beginRecord, judgeTask, type TaskVerdict } from '../judge-task.ts';
 import { withOwnReport } from '../own-report.ts';
 import { progressOf } from '../progress.ts';
+import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { restoreTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
@@ -180,6 +181,7 @@ async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
   if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
   try {
     const policy = await findSourcePolicy(sourcePlace(request, spec, options), state.source.policy);
+    await refuseOld(options.objects, request);
     await options.runner.start(restoreTaskSpec(request, spec, policy, state.source, seen.record));
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

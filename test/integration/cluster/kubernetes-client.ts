@@ -8,6 +8,7 @@ import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
 import { KubernetesObjects } from '../../../src/cluster/kubernetes/objects.ts';
 import { checkServedKinds } from '../../../src/cluster/kubernetes/served-kinds.ts';
 import type { ObjectsError } from '../../../src/cluster/objects.ts';
+import type { Resource } from '../../../src/cluster/resource.ts';
 import { eventually } from '../../harness/eventually.ts';
 
 export const silentLog = pino({ level: 'silent' });
@@ -39,4 +40,21 @@ export async function freshNamespace(client: ApiClient, labels: Record<string, s
     body: { metadata: { generateName: 'test-', labels } },
   });
   return metadata.name;
+}
+
+/** Events about the object, the oldest first. */
+export async function eventsOf(client: ApiClient, { metadata: { namespace, uid } }: Resource): Promise<EventSeen[]> {
+  const { items } = await client.json<{ items: EventSeen[] }>({
+    method: 'GET',
+    path: `/api/v1/namespaces/${namespace}/events`,
+    query: { fieldSelector: `involvedObject.uid=${uid}` },
+  });
+  return items.sort((a, b) => a.eventTime.localeCompare(b.eventTime));
+}
+
+interface EventSeen {
+  type: string;
+  reason: string;
+  message: string;
+  eventTime: string;
 }

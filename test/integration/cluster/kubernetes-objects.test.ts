@@ -2,7 +2,7 @@ import { objectPath } from '../../../src/cluster/kubernetes/paths.ts';
 import { keyOf } from '../../../src/cluster/resource.ts';
 import { apiServer } from '../../harness/cluster/api-server.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
-import { clientOf, freshNamespace, installKinds, objectsOf } from './kubernetes-client.ts';
+import { clientOf, eventsOf, freshNamespace, installKinds, objectsOf } from './kubernetes-client.ts';
 import { type ObjectsUnderTest, objectsContract } from './objects-contract.ts';
 
 // The first run on a machine builds kube-apiserver from source.
@@ -19,21 +19,12 @@ async function create(): Promise<ObjectsUnderTest> {
     async applySpec(object, spec) {
       await client.json({ method: 'PATCH', path: objectPath(object.kind, keyOf(object)), body: { spec } });
     },
-    async events({ metadata: { namespace, uid } }) {
-      const { items } = await client.json<{ items: { type: string; reason: string; message: string }[] }>({
-        method: 'GET',
-        path: `/api/v1/namespaces/${namespace}/events`,
-        query: { fieldSelector: `involvedObject.uid=${uid}` },
-      });
-      return items.sort((a, b) => eventTime(a).localeCompare(eventTime(b)));
-    },
+    events: (object) => eventsOf(client, object),
     async cleanup() {
       client.close();
       await server.stop();
     },
   };
 }
-
-const eventTime = (event: object): string => (event as { eventTime: string }).eventTime;
 
 objectsContract('Kubernetes', create, coldMs);

@@ -32,6 +32,9 @@ export class MemoryObjects implements Objects {
     return structuredClone(this.object);
   };
   list = async (): Promise<Resource[]> => (this.object === undefined ? [] : [structuredClone(this.object)]);
+  listRunsOf = (): Promise<Resource[]> => this.list();
+  isCurrent = async ({ metadata }: Resource): Promise<boolean> =>
+    this.object?.metadata.resourceVersion === metadata.resourceVersion;
   watch = async (_kind: unknown, onChange: (change: ObjectChange) => void, signal: AbortSignal): Promise<void> => {
     this.#listeners.add(onChange);
     signal.addEventListener('abort', () => this.#listeners.delete(onChange));
