@@ -11,6 +11,11 @@ const httpPort = z
   .default(8080)
   .describe('TCP port of the probes and the metrics: /healthz, /readyz, /metrics. 0: any that is free.');
 
+const silenceLimit = duration(
+  '15m',
+  'How long nothing may be heard of a kind before /healthz fails and the pod is started anew.',
+);
+
 const leaderElection = z.strictObject({
   enabled: z.boolean().default(false).describe('Only the holder of the lease works; the others wait for it.'),
   namespace: objectName().default('default').describe('Where the lease lies.'),
@@ -39,7 +44,7 @@ export const operatorConfig = z.strictObject({
     .default([])
     .describe('Namespaces that are looked after; none: all of them. With names, rights in these are enough.'),
   leaderElection: leaderElection.prefault({}).describe('For more than one replica.'),
-  http: z.strictObject({ port: httpPort }).prefault({}).describe('Probes and metrics.'),
+  http: z.strictObject({ port: httpPort, silenceLimit }).prefault({}).describe('Probes and metrics.'),
   timings: timings.prefault({}).describe('Every pause of the operator.'),
 });
 export type OperatorConfig = z.output<typeof operatorConfig>;
