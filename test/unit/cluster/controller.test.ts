@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
+import { sleep } from '../../../src/base/clock.ts';
 import { conditionsIn } from '../../../src/cluster/conditions.ts';
 import { type Reconciler, runController, type Trigger } from '../../../src/cluster/controller.ts';
+import { type Instruments, noInstruments } from '../../../src/cluster/instruments.ts';
 import { ObjectsError } from '../../../src/cluster/objects.ts';
 import { done, after as goesOn, type Outcome, waiting } from '../../../src/cluster/outcome.ts';
 import type { Resource } from '../../../src/cluster/resource.ts';
@@ -155,6 +157,33 @@ describe('a controller', () => {
     expect(visits).toBe(1);
     await clock.advance(1);
     expect(visits).toBe(2);
+  });
+
+  it('tells how each visit ended, how long it took, and how many objects wait', async () => {
+    const ends: [string, number][] = [];
+    let depth = (): number => -1;
+    const reconcile = jest.fn<() => Promise<Outcome>>();
+    reconcile.mockImplementationOnce(async () => {
+      await sleep(clock, 700);
+      return goesOn(1_000, 'Running', 'x');
+    });
+    reconcile.mockRejectedValueOnce(new ObjectsError('Unavailable', 'away', { retryAfterMs: 60_000 }));
+    const reconciler: Reconciler = { kind: 'BackupRun', reconcile: async () => ({ outcome: await reconcile() }) };
+    const instruments: Instruments = {
+      ...noInstruments,
+      reconciled: (_kind, outcome, ms) => ends.push([outcome, ms]),
+      queueMade: (_kind, ask) => {
+        depth = ask;
+      },
+    };
+    const log = pino({ level: 'silent' });
+    ended = runController({ reconciler, objects, clock, random: () => 0.5, log, instruments }, stop.signal);
+    await clock.advance(10_000);
+    expect(ends).toEqual([
+      ['after', 700],
+      ['error', 0],
+    ]);
+    expect(depth()).toBe(0);
   });
 
   it('waits for running reconciles when it is stopped, and tells them', async () => {

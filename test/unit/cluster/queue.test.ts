@@ -126,4 +126,15 @@ describe('the work queue', () => {
     expect(taken).toEqual(['closed', 'closed']);
     expect(clock.pending).toBe(0);
   });
+
+  it('counts the keys that wait for a worker, not those that are worked on or come later', async () => {
+    const queue = createQueue(clock, () => 0.5);
+    for (const key of ['a', 'b', 'c', 'a']) queue.add(key);
+    queue.addAfter('later', 1_000);
+    expect(queue.depth()).toBe(3);
+    await queue.take();
+    expect(queue.depth()).toBe(2);
+    queue.close();
+    expect(queue.depth()).toBe(0);
+  });
 });
