@@ -3,7 +3,8 @@
 import { systemClock } from './base/clock.ts';
 import { createLogger, type Logger } from './base/log.ts';
 import { exitCodes } from './cli/exit-codes.ts';
-import { type OperatorOptions, runCommandLine } from './cli/program.ts';
+import { runCommandLine } from './cli/program.ts';
+import type { OperatorOptions } from './cli/surroundings.ts';
 import type { Objects } from './cluster/objects.ts';
 import type { Kind } from './cluster/resource.ts';
 import type { Runner } from './cluster/runner.ts';
@@ -16,18 +17,27 @@ const random = Math.random;
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   version,
   clock,
+  random,
+  // Set by the scripts in bin/: what a person is told to type next must be what they can type.
+  calledAs: process.env['BACKSTAY_CALLED_AS'] ?? 'backstay',
+  columns: process.stderr.isTTY ? () => process.stderr.columns : undefined,
   defaultHome: process.env['BACKSTAY_HOME'],
   print: (text) => process.stdout.write(text),
   printError: (text) => process.stderr.write(text),
+  stopSignal,
   openHome: async (directory) => {
-    const { objects } = await openStandaloneHome(directory, createLogger('silent', process.stderr));
-    return {
-      objects,
-      applier: {
-        storedSpec: async ({ kind, metadata }) => (await objects.get(kind, metadata))?.spec,
-        apply: async (draft) => (await objects.apply(draft)).change,
-      },
+    const { home, objects, admit } = await openStandaloneHome(directory, createLogger('silent', process.stderr));
+    const { homePlace } = await import('./cli/home-place.ts');
+    return homePlace(home, objects, admit);
+  },
+  openCluster: async (options) => {
+    const { openCluster } = await import('./cli/cluster-place.ts');
+    const environment = {
+      kubeconfig: process.env['KUBECONFIG'],
+      userHome: process.env['HOME'],
+      isPod: process.env['KUBERNETES_SERVICE_HOST'] !== undefined,
     };
+    return openCluster({ ...options, clock, random, log: createLogger('silent', process.stderr), environment });
   },
   generateKey: async () => {
     const { generateIdentity } = await import('./stream/identity.ts');
@@ -54,7 +64,7 @@ async function openStandaloneHome(directory: string, log: Logger) {
   const { createObjects } = await import('./cluster/standalone/objects.ts');
   const { admit } = await import('./api/admit.ts');
   const home = await openHome(directory, clock);
-  return { home, objects: createObjects({ home, admit, clock, log }) };
+  return { home, admit, objects: createObjects({ home, admit, clock, log }) };
 }
 
 async function runStandalone(options: { home: string; tools?: string; logLevel: string }): Promise<number> {

@@ -7,10 +7,10 @@ import type { Draft, Kind } from '../cluster/resource.ts';
 /**
  * The objects in a YAML (or JSON) text, as a user wrote them; the specs are not looked at here. Throws SpecInvalid that
  * names file, line and column for text that is not YAML, and file and line for a document that is no object of ours.
- * Documents that hold nothing are passed over; a text without any object is refused, because an empty file is most often
+ * An object without a namespace gets `fallbackNamespace`. Documents that hold nothing are passed over; a text without any object is refused, because an empty file is most often
  * a template that went wrong.
  */
-export function readDocuments(text: string, file: string): Draft[] {
+export function readDocuments(text: string, file: string, fallbackNamespace = 'default'): Draft[] {
   const lines = new LineCounter();
   const drafts: Draft[] = [];
   // Aliases can blow a few bytes up to gigabytes; nobody needs many in these objects.
@@ -26,7 +26,7 @@ export function readDocuments(text: string, file: string): Draft[] {
     const { line } = lines.linePos(document.contents?.range?.[0] ?? document.range[0]);
     const where = `${file}:${line}`;
     const value: unknown = document.toJS({ maxAliasCount: 50 });
-    if (value !== null && value !== undefined) drafts.push(readDraft(value, where));
+    if (value !== null && value !== undefined) drafts.push(readDraft(value, where, fallbackNamespace));
   }
   if (drafts.length === 0) {
     throw new Fault('SpecInvalid', 'there is no object in this file', {
@@ -37,7 +37,7 @@ export function readDocuments(text: string, file: string): Draft[] {
   return drafts;
 }
 
-function readDraft(value: unknown, where: string): Draft {
+function readDraft(value: unknown, where: string, fallbackNamespace: string): Draft {
   const refuse = (message: string, hint: string): Fault => new Fault('SpecInvalid', message, { where, hint });
   if (!isRecord(value))
     throw refuse('this document is not an object', 'It must have apiVersion, kind, metadata and spec.');
@@ -75,7 +75,7 @@ function readDraft(value: unknown, where: string): Draft {
     kind: kind as Kind,
     metadata: {
       name: name as string,
-      namespace: namespace ?? 'default',
+      namespace: namespace ?? fallbackNamespace,
       ...(isTexts(labels) ? { labels } : {}),
       ...(isTexts(annotations) ? { annotations } : {}),
     },

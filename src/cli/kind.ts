@@ -10,6 +10,12 @@ const shortWords: Record<Kind, string[]> = {
   BackupGrant: ['grant', 'grants'],
 };
 
+/** Every word that names a kind; the everyday plural of each comes first. */
+export const kindWords = (): string[] => [
+  ...kinds.map((kind) => shortWords[kind][1] ?? kindNames[kind].plural),
+  ...kinds.map((kind) => shortWords[kind][0] ?? kindNames[kind].singular),
+];
+
 /** The kind behind a word that a person typed: kind, plural, short name or the everyday word. Throws SpecInvalid. */
 export function kindFromWord(word: string): Kind {
   const words = new Map<string, Kind>();

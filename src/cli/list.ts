@@ -56,13 +56,44 @@ const columns: Record<Kind, Column[]> = {
   BackupGrant: [ready('status'), age('AGE', 'metadata.creationTimestamp'), ready('message')],
 };
 
-/** The table that `get` prints. With `showNamespace`, objects of several namespaces can be told apart. */
-export function renderObjects(kind: Kind, objects: readonly Resource[], nowMs: number, showNamespace: boolean): string {
+/** Beside the others with `-o wide`: what a person looks for when something is odd. */
+const wideColumns: Record<Kind, Column[]> = {
+  BackupPolicy: [
+    field('LAST RUN', 'status.lastRun.name'),
+    field('PHASE', 'status.lastRun.phase'),
+    field('SIZE', 'status.lastSuccess.size'),
+    age('AGE', 'metadata.creationTimestamp'),
+  ],
+  BackupRun: [
+    field('MOMENT', 'status.set.consistentAt'),
+    field('DATABASE', 'spec.dump.databases.0'),
+    field('STORE', 'status.set.store'),
+    field('TASK', 'status.currentTask'),
+  ],
+  RestoreRequest: [
+    field('RUN', 'status.source.run'),
+    field('MOMENT', 'status.source.consistentAt'),
+    field('ROWS', 'status.result.rowCount'),
+    field('TASK', 'status.currentTask'),
+  ],
+  BackupGrant: [],
+};
+
+/** The table that `get` prints. With `showNamespace`, objects of several namespaces can be told apart; `wide` adds columns. */
+export function renderObjects(
+  kind: Kind,
+  objects: readonly Resource[],
+  nowMs: number,
+  { showNamespace, wide }: { showNamespace: boolean; wide: boolean },
+): string {
   if (objects.length === 0) return 'There is none.';
   const shown: Column[] = [
     ...(showNamespace ? [field('NAMESPACE', 'metadata.namespace')] : []),
     field('NAME', 'metadata.name'),
-    ...columns[kind],
+    ...columns[kind].slice(0, -1),
+    ...(wide ? wideColumns[kind] : []),
+    // The sentence is the longest.
+    ...columns[kind].slice(-1),
   ];
   return renderTable(
     shown.map(({ header }) => header),

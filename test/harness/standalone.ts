@@ -15,6 +15,7 @@ import { admit } from '../../src/api/admit.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/log.ts';
 import { applyFiles } from '../../src/cli/apply.ts';
+import { homeApplier } from '../../src/cli/home-place.ts';
 import type { Kind, Resource } from '../../src/cluster/resource.ts';
 import { type Home, openHome } from '../../src/cluster/standalone/home.ts';
 import { createObjects, type StandaloneObjects } from '../../src/cluster/standalone/objects.ts';
@@ -154,10 +155,7 @@ export class Standalone {
   /** Puts the objects into the home as `apply` does, without the process: whether standalone runs or not. */
   async put(yaml: string): Promise<void> {
     const objects = await this.objects();
-    await applyFiles([{ name: 'test', text: yaml }], {
-      storedSpec: async () => undefined,
-      apply: async (draft) => (await objects.apply(draft)).change,
-    });
+    await applyFiles([{ name: 'test', text: yaml }], homeApplier(objects, admit));
   }
 
   /** Writes a secret the way the documentation says: one file a key, for the owner only. */

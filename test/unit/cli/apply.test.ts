@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals';
+import { admit } from '../../../src/api/admit.ts';
 import { applyFiles } from '../../../src/cli/apply.ts';
 import { ObjectsError } from '../../../src/cluster/objects.ts';
 import type { Draft } from '../../../src/cluster/resource.ts';
@@ -14,10 +15,10 @@ async function apply(...texts: string[]): Promise<{ written: Draft[]; thrown: un
   let thrown: unknown;
   const files = texts.map((text, at) => ({ name: `${at}.yaml`, text }));
   await applyFiles(files, {
-    async storedSpec({ metadata }) {
+    async check({ kind, metadata, spec }) {
       if (!/^[a-z]/.test(metadata.name))
         throw new ObjectsError('Invalid', `name ${JSON.stringify(metadata.name)} must be small`);
-      return metadata.name === 'there' ? { policyName: 'other', method: 'Dump' } : undefined;
+      admit(kind, spec, metadata.name === 'there' ? { policyName: 'other', method: 'Dump' } : undefined);
     },
     async apply(draft) {
       written.push(draft);

@@ -1,6 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { Fault } from '../../../src/base/fault.ts';
-import { runCommandLine, type Surroundings } from '../../../src/cli/program.ts';
+import { CommandError } from '../../../src/cli/complaint.ts';
+import type { Place } from '../../../src/cli/place.ts';
+import { runCommandLine } from '../../../src/cli/program.ts';
+import type { Surroundings } from '../../../src/cli/surroundings.ts';
 import type { Objects } from '../../../src/cluster/objects.ts';
 import type { Resource } from '../../../src/cluster/resource.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
@@ -23,8 +26,22 @@ const run = (phase: string, failure?: object): Resource => ({
 async function backstay(args: string, objects: Resource[] = []): Promise<{ code: number; out: string; err: string }> {
   let out = '';
   let err = '';
+  const place: Place = {
+    mode: 'standalone',
+    namespace: 'default',
+    pollMs: 1,
+    objects: {
+      list: async () => [...objects],
+      get: async (_kind: string, { name }: { name: string }) => objects.find(({ metadata }) => metadata.name === name),
+      delete: async () => undefined,
+    } as unknown as Objects,
+    applier: { check: async () => undefined, apply: async () => 'created' },
+    reportSections: () => [],
+    close: () => undefined,
+  };
   const surroundings = {
     version: '0.1.0',
+    calledAs: 'backstay',
     clock: new FakeClock(Date.parse('2026-01-01T01:00:00Z')),
     defaultHome: undefined,
     print: (text: string) => {
@@ -33,15 +50,11 @@ async function backstay(args: string, objects: Resource[] = []): Promise<{ code:
     printError: (text: string) => {
       err += text;
     },
-    openHome: async () => ({
-      objects: {
-        list: async () => [...objects],
-        get: async (_kind: string, { name }: { name: string }) =>
-          objects.find(({ metadata }) => metadata.name === name),
-        delete: async () => undefined,
-      } as unknown as Objects,
-      applier: { storedSpec: async () => undefined, apply: async () => 'created' as const },
-    }),
+    stopSignal: () => new AbortController().signal,
+    openHome: async () => place,
+    openCluster: async () => {
+      throw new CommandError('Usage', 'neither a home nor a cluster is named', 'Name one.');
+    },
     generateKey: async () => ({ identity: 'AGE-SECRET-KEY-1X', recipient: 'age1x' }),
     runStandalone: async () => {
       throw new Fault('StoreMissing', 'no such home');
