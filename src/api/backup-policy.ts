@@ -15,11 +15,23 @@ import {
   text,
   withRules,
 } from './field.ts';
+import { jobSettings } from './job-settings.ts';
 import { conditions, observedGeneration, phase, time } from './status-field.ts';
+
+const workload = z.strictObject({
+  kind: z.enum(['StatefulSet', 'Deployment']).describe('What the server runs as.'),
+  name: objectName().describe('Its name, in the same namespace.'),
+  container: objectName()
+    .optional()
+    .describe('The container of the server. Left out: the only one, or the one that exposes the port of the target.'),
+});
 
 const target = withRules(
   z.strictObject({
     ...serverAddress,
+    workload: workload
+      .optional()
+      .describe('Where the server runs. Kubernetes only: the tools are taken out of its image, so that they fit.'),
     credentials: z
       .strictObject({
         backup: serverCredentials(
@@ -148,7 +160,7 @@ export const backupPolicySpec = z.strictObject({
       ),
     })
     .optional()
-    .describe('Images of the tools. Needed in Kubernetes; has no meaning in standalone.'),
+    .describe('Images of the tools. Left out: the image that target.workload runs, by its digest. Kubernetes only.'),
   stores: z.array(store).min(1).max(1).meta({ listKey: 'name' }).describe('Where the backups lie: one store.'),
   compression: compression.prefault({}).describe('Compression of what is stored.'),
   encryption: z
@@ -165,6 +177,9 @@ export const backupPolicySpec = z.strictObject({
   suspend: z.boolean().default(false).describe('Make no scheduled runs. Runs made by hand wait, too.'),
   startingDeadline: duration('10m', 'How long a task may wait for image, secret, volume and node.'),
   runningDeadline: duration('12h', 'How long a backup may take.'),
+  jobs: jobSettings
+    .optional()
+    .describe('The pods of the backups of this policy, and of the restores of what they made. Kubernetes only.'),
 });
 export type BackupPolicySpec = z.output<typeof backupPolicySpec>;
 export type PolicySchedule = BackupPolicySpec['schedules'][number];

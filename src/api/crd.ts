@@ -215,6 +215,11 @@ function convert(node: SchemaNode, path: string[]): SchemaNode {
     throw new Error(`${path.join('.')}: no structural schema can say ${strange ?? 'a node without a type'}`);
   }
   const made: SchemaNode = { type: node.type };
+  // A map: its values have a schema, its keys have none.
+  const values = node['additionalProperties'];
+  if (typeof values === 'object' && values !== null) {
+    made['additionalProperties'] = convert(values as SchemaNode, [...path, '{}']);
+  }
   for (const key of kept) if (node[key] !== undefined) made[key] = node[key];
   for (const bound of ['minimum', 'maximum']) {
     // zod bounds every whole number by what a double can hold; that says nothing.

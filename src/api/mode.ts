@@ -25,6 +25,8 @@ type Finding = [field: string | false, instead: string, reason: 'NotSupportedHer
 function rulesFor(kind: KindName, spec: SpecOf[KindName], mode: Mode): Finding[] {
   if (kind === 'BackupRun' || kind === 'BackupGrant') return [];
   const { target, toolImages } = spec as SpecOf['BackupPolicy' | 'RestoreRequest'];
+  const { workload, jobs } =
+    kind === 'BackupPolicy' ? { ...(spec as SpecOf['BackupPolicy']), ...(spec as SpecOf['BackupPolicy']).target } : {};
   const stores = kind === 'BackupPolicy' ? (spec as SpecOf['BackupPolicy']).stores : [];
   if (mode === 'standalone') {
     return [
@@ -34,6 +36,12 @@ function rulesFor(kind: KindName, spec: SpecOf[KindName], mode: Mode): Finding[]
         'Remove it: the tools of this machine are used.',
         'NotSupportedHere',
       ],
+      [
+        workload !== undefined && 'spec.target.workload',
+        'Remove it: the tools of this machine are used.',
+        'NotSupportedHere',
+      ],
+      [jobs !== undefined && 'spec.jobs', 'Remove it: there are no pods here.', 'NotSupportedHere'],
       ...stores.map(
         (store, at): Finding => [
           store.filesystem?.claimName !== undefined && `spec.stores[${at}].filesystem.claimName`,
@@ -45,8 +53,8 @@ function rulesFor(kind: KindName, spec: SpecOf[KindName], mode: Mode): Finding[]
   }
   return [
     [
-      kind === 'BackupPolicy' && toolImages === undefined && 'spec.toolImages.dump',
-      'Give an image that has pg_dump, such as the one of the server.',
+      kind === 'BackupPolicy' && toolImages === undefined && workload === undefined && 'spec.target.workload',
+      'Name the StatefulSet that the server runs as: its image has pg_dump. Or name an image in spec.toolImages.dump.',
       'SpecInvalid',
     ],
     ...stores.map(

@@ -156,6 +156,7 @@ function rows(node: SchemaNode, path: string): string[][] {
 function typeOf(node: SchemaNode): string {
   if (node.enum !== undefined) return node.enum.map(code).join(' or ');
   if (node['format'] === 'date-time') return 'time';
+  if (typeof node['additionalProperties'] === 'object') return 'map';
   return node.type === 'array' ? `list of ${node.items?.type ?? 'values'}` : node.type;
 }
 

@@ -11,7 +11,7 @@ import {
   serverCredentials,
   withRules,
 } from './field.ts';
-import { conditions, currentTask, failure, observedGeneration, progress, task, time } from './status-field.ts';
+import { conditions, currentTask, failure, observedGeneration, progress, task, time, turn } from './status-field.ts';
 
 const source = withRules(
   z.strictObject({
@@ -76,13 +76,14 @@ export const restoreRequestStatus = z.object({
     .enum(['Validating', 'Preparing', 'Replaying', 'Succeeded', 'Failed'])
     .optional()
     .describe(
-      'Validating: looking for the backup, nothing is touched. Preparing: the task waits to begin. Replaying: the task ' +
+      'Validating: looking for the backup or waiting for its turn, nothing is touched. Preparing: the task waits to begin. Replaying: the task ' +
         'checks, fetches, restores and compares. Succeeded and Failed are final.',
     ),
   conditions,
   startedAt: time.optional().describe('When the task was asked for.'),
   completedAt: time.optional().describe('When the request succeeded or failed.'),
   duration: z.string().optional().describe('From startedAt to completedAt, for people.'),
+  turn: turn.optional().describe('What the request waits for, and what it keeps from others until it is over.'),
   task: task.optional().describe('The one task of this request.'),
   currentTask,
   progress,
@@ -91,6 +92,7 @@ export const restoreRequestStatus = z.object({
       namespace: z.string().optional().describe('Namespace of run and policy, when it is another one.'),
       run: z.string().describe('Name of the BackupRun.'),
       policy: z.string().describe('Name of the BackupPolicy that says where it lies.'),
+      toolImage: z.string().optional().describe('Image that it was made with.'),
       runUid: z.string().describe('Which set it is in the store.'),
       manifestSha256: z.string().describe('No other manifest is taken.'),
       consistentAt: time.describe('The moment that is brought back.'),

@@ -32,6 +32,14 @@ const attempt = {
   startedAt: time.describe('Written before the task is asked for.'),
   startBy: time.describe('When the task must have begun.'),
   runningDeadline: z.string().describe('How long it may run from then on.'),
+  toolImage: z
+    .string()
+    .optional()
+    .describe('Image whose tools the task uses. Written before the task is asked for. Kubernetes only.'),
+  waitingFor: z
+    .object({ reason: z.string().describe('One word.'), message: z.string().describe('The same in a sentence.') })
+    .optional()
+    .describe('What was missing when the task could not be asked for.'),
   acceptedAt: time.optional().describe('When the task was taken on.'),
   runningAt: time.optional().describe('When the task was first seen running.'),
   stopping: z
@@ -62,6 +70,18 @@ export const attempts = z
   .optional()
   .describe('The tries, the oldest first.');
 export type Attempt = NonNullable<z.output<typeof attempts>>[number];
+
+/** Derived from by every start of the operator: what is not written here was never promised to anybody. */
+export const turn = z.object({
+  server: z.string().describe('The server, in words that are the same for all who mean the same one.'),
+  store: z.string().optional().describe('The place that a backup goes to, likewise.'),
+  claimedAt: time
+    .optional()
+    .describe(
+      'When it was its turn. From then on others wait for it; one that claimed at the same time may take it back.',
+    ),
+});
+export type Turn = z.output<typeof turn>;
 
 export const currentTask = z
   .string()

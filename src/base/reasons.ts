@@ -115,7 +115,7 @@ export const reasons = facts({
   },
   ToolLost: {
     meaning: 'The database tool vanished without an exit status.',
-    hint: 'Look for an out-of-memory kill of the tool container; raise its memory limit.',
+    hint: 'Look for an out-of-memory kill of the tool container; raise its limit in spec.jobs.resources.tool of the policy.',
     retry: 'once',
   },
   // --- the store ---
@@ -196,6 +196,16 @@ export const reasons = facts({
     hint: 'Check the name of the image, the registry and its pull secret.',
     retry: 'never',
   },
+  ImageNotAllowed: {
+    meaning: 'The operator is configured not to run this image.',
+    hint: 'Use one of the images that the message names, or have it added to jobs.allowedImages of the operator.',
+    retry: 'never',
+  },
+  WorkloadNotRunning: {
+    meaning: 'No pod of the workload runs, so nobody knows which image the server has.',
+    hint: 'Start the workload, or name an image in spec.toolImages.',
+    retry: 'backoff',
+  },
   Unschedulable: {
     meaning: 'No node takes the task.',
     hint: 'Look at the free memory and CPU of the nodes, their taints, and where the volume is.',
@@ -213,7 +223,7 @@ export const reasons = facts({
   },
   AgentLost: {
     meaning: 'Nobody knows how the task ended, and the store holds no backup of it.',
-    hint: 'Look for an out-of-memory kill or a lost node.',
+    hint: 'Look for a lost node, or an out-of-memory kill: then raise spec.jobs.resources.agent of the policy.',
     retry: 'once',
   },
   Stopped: {

@@ -40,8 +40,25 @@ export interface TaskSpec {
   tool: { image?: string } | undefined;
   /** A volume claim to mount, read-write, at `path`. Kubernetes only. */
   volumes: { claimName: string; path: string }[];
+  /** What the user says about the pod. Kubernetes only. */
+  pod?: PodOptions | undefined;
   /** The task is stopped after this time, whatever it does; the agent itself stops a little earlier, at its deadline. */
   runningMs: number;
+}
+
+/** Fields of a pod that users may set, in the form of Kubernetes. */
+export interface PodOptions {
+  nodeSelector?: Record<string, string> | undefined;
+  tolerations?: object[] | undefined;
+  priorityClassName?: string | undefined;
+  imagePullSecrets?: { name: string }[] | undefined;
+  /** For each container the whole of its resources, in the place of what the operator would give it. */
+  resources?: { agent?: Resources | undefined; tool?: Resources | undefined } | undefined;
+}
+
+export interface Resources {
+  requests?: Record<string, string | undefined> | undefined;
+  limits?: Record<string, string | undefined> | undefined;
 }
 
 export interface SecretMount {

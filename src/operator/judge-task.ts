@@ -51,16 +51,15 @@ export function judgeTask(written: TaskRecord, observation: Observation, nowMs: 
       if (record.stopping === undefined && nowMs < Date.parse(record.startBy)) return { kind: 'start' };
       return ended(record, now, {
         kind: 'failed',
-        failure: stoppedBy(record) ?? failureOf('StartDeadlineExceeded', 'nobody started the task in time'),
+        failure:
+          stoppedBy(record) ?? heldUp(record) ?? failureOf('StartDeadlineExceeded', 'nobody started the task in time'),
       });
     }
     case 'starting': {
       const { reason = 'StartDeadlineExceeded', message = 'the reason is not known' } = observation.waitingFor ?? {};
       if (record.stopping !== undefined) return { kind: 'stop', record };
       if (nowMs >= Date.parse(record.startBy)) {
-        const waitedMs = Date.parse(record.startBy) - Date.parse(record.startedAt);
-        const text = `the task did not begin within ${describeDuration(waitedMs)}: ${message}`;
-        return { kind: 'stop', record: { ...record, stopping: { reason, message: text } } };
+        return { kind: 'stop', record: { ...record, stopping: { reason, message: notBegun(record, message) } } };
       }
       const isHeldUp = observation.waitingFor !== undefined;
       return {
@@ -91,6 +90,17 @@ export function judgeTask(written: TaskRecord, observation: Observation, nowMs: 
     case 'ended':
       return ended(record, now, endOf(record, observation));
   }
+}
+
+function notBegun({ startBy, startedAt }: TaskRecord, why: string): string {
+  return `the task did not begin within ${describeDuration(Date.parse(startBy) - Date.parse(startedAt))}: ${why}`;
+}
+
+/** Why it was never asked for. */
+function heldUp(record: TaskRecord): Failure | undefined {
+  if (record.waitingFor === undefined) return undefined;
+  const { reason, message } = record.waitingFor;
+  return failureOf(isReason(reason) ? reason : 'StartDeadlineExceeded', notBegun(record, message));
 }
 
 function endOf(record: TaskRecord, { report, detail }: { report?: Report; detail: string }): TaskEnd {

@@ -3,12 +3,7 @@ import { posix } from 'node:path';
 import { Fault } from '../../base/fault.ts';
 import { layout, podRoot } from '../../contract/layout.ts';
 import { toolLoop } from '../../contract/tool-loop.ts';
-import type { TaskSpec } from '../runner.ts';
-
-export interface Resources {
-  requests?: Record<string, string>;
-  limits?: Record<string, string>;
-}
+import type { Resources, TaskSpec } from '../runner.ts';
 
 export interface PodSettings {
   /** Our own image. */
@@ -17,6 +12,8 @@ export interface PodSettings {
   runAsUser: number;
   agentResources: Resources;
   toolResources: Resources;
+  /** Of the namespace of each task; its token is never mounted. Left out: the one called default. */
+  serviceAccountName?: string | undefined;
   /** Time between TERM and KILL. */
   gracePeriodSeconds: number;
   /** A finished Job that nobody removed goes after this time. Long: the operator may have been away for a weekend. */
@@ -45,6 +42,14 @@ export const taskSelector = Object.entries(taskLabels)
 /** The name the task was started under; the Job's own may be a shortened one. */
 export const taskNameAnnotation = 'backstay.dev/task-name';
 const taskAnnotation = 'backstay.dev/task';
+/** Why the pod can run on one node only; said when it does not start. */
+export const boundAnnotation = 'backstay.dev/bound-to-node';
+
+/** The one node where a pod can run, and why. */
+export interface NodeBound {
+  node: string;
+  why: string;
+}
 
 // A pod carries the name of its Job as a label, and a label ends at 63 characters.
 const longestJobName = 63;
@@ -58,13 +63,13 @@ export function jobName(taskName: string): string {
 
 /**
  * The Job of a task, for a namespace under restricted Pod Security. Pure: the same spec always makes the same Job.
- * Throws SpecInvalid when a tool is wanted and no image named.
+ * `bound`: the one node where it can run. Throws SpecInvalid when a tool is wanted and no image named.
  *
  * No init container prepares the work directory: fsGroup makes an emptyDir writable for the group, with the set-group-id
  * bit, so that what one of the two containers makes the other can use.
  */
-export function buildJob(spec: TaskSpec, settings: PodSettings): object {
-  const { name, namespace, owner } = spec;
+export function buildJob(spec: TaskSpec, settings: PodSettings, bound?: NodeBound): object {
+  const { name, namespace, owner, pod = {} } = spec;
   const labels = { ...taskLabels, 'backstay.dev/owner-uid': owner.uid };
   const { runAsUser } = settings;
   return {
@@ -86,14 +91,24 @@ export function buildJob(spec: TaskSpec, settings: PodSettings): object {
       template: {
         metadata: {
           labels,
-          annotations: { [taskNameAnnotation]: name, [taskAnnotation]: JSON.stringify(spec.task(podRoot)) },
+          annotations: {
+            [taskNameAnnotation]: name,
+            [taskAnnotation]: JSON.stringify(spec.task(podRoot)),
+            ...(bound !== undefined && { [boundAnnotation]: bound.why }),
+          },
         },
         spec: {
           restartPolicy: 'Never',
           // Of the pod and not of the Job: a Job past its deadline deletes the pod, and with it the report.
           activeDeadlineSeconds: Math.max(1, Math.ceil(spec.runningMs / 1000)),
           terminationGracePeriodSeconds: settings.gracePeriodSeconds,
+          ...(settings.serviceAccountName !== undefined && { serviceAccountName: settings.serviceAccountName }),
           automountServiceAccountToken: false,
+          ...(pod.nodeSelector !== undefined && { nodeSelector: pod.nodeSelector }),
+          ...(pod.tolerations !== undefined && { tolerations: pod.tolerations }),
+          ...(pod.priorityClassName !== undefined && { priorityClassName: pod.priorityClassName }),
+          ...(pod.imagePullSecrets !== undefined && { imagePullSecrets: pod.imagePullSecrets }),
+          ...(bound !== undefined && { affinity: affinityTo(bound.node) }),
           enableServiceLinks: false,
           securityContext: {
             runAsNonRoot: true,
@@ -104,13 +119,19 @@ export function buildJob(spec: TaskSpec, settings: PodSettings): object {
             fsGroupChangePolicy: 'OnRootMismatch',
             seccompProfile: { type: 'RuntimeDefault' },
           },
-          ...(spec.tool !== undefined && { initContainers: [toolOf(spec.tool, settings)] }),
+          ...(spec.tool !== undefined && { initContainers: [toolOf(spec.tool, spec, settings)] }),
           containers: [agentOf(spec, settings)],
           volumes: volumesOf(spec),
         },
       },
     },
   };
+}
+
+/** By the scheduler and not by `nodeName`, which would go past it: so a node that is full or gone is told as such. */
+function affinityTo(node: string): object {
+  const matchFields = [{ key: 'metadata.name', operator: 'In', values: [node] }];
+  return { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [{ matchFields }] } } };
 }
 
 const under = (...parts: string[]): string => posix.join(podRoot, ...parts);
@@ -122,7 +143,7 @@ const containerSecurity = {
 };
 
 /** A native sidecar: it starts first, and the pod ends when the agent ends. It is given no secret. */
-function toolOf({ image }: { image?: string }, { toolResources }: PodSettings): object {
+function toolOf({ image }: { image?: string }, { pod }: TaskSpec, { toolResources }: PodSettings): object {
   if (image === undefined) {
     throw new Fault('SpecInvalid', 'no image with the database tool is named', {
       where: 'spec.toolImages',
@@ -137,7 +158,7 @@ function toolOf({ image }: { image?: string }, { toolResources }: PodSettings): 
     command: ['sh', '-c', toolLoop, 'tool-loop', under(layout.work)],
     // The user id has no home in the image, and some tools look for one.
     env: [{ name: 'HOME', value: '/tmp' }],
-    resources: toolResources,
+    resources: pod?.resources?.tool ?? toolResources,
     securityContext: containerSecurity,
     volumeMounts: [
       { name: 'work', mountPath: under(layout.work) },
@@ -147,7 +168,7 @@ function toolOf({ image }: { image?: string }, { toolResources }: PodSettings): 
   };
 }
 
-function agentOf({ tool, secrets, volumes }: TaskSpec, { image, agentResources }: PodSettings): object {
+function agentOf({ tool, secrets, volumes, pod }: TaskSpec, { image, agentResources }: PodSettings): object {
   return {
     name: agentContainer,
     image,
@@ -155,7 +176,7 @@ function agentOf({ tool, secrets, volumes }: TaskSpec, { image, agentResources }
     args: ['agent', '--root', podRoot],
     terminationMessagePath: under(layout.report),
     terminationMessagePolicy: 'File',
-    resources: agentResources,
+    resources: pod?.resources?.agent ?? agentResources,
     securityContext: containerSecurity,
     // Mounts lie inside of each other; the runtime makes them in the order of their depth.
     volumeMounts: [

@@ -1,6 +1,6 @@
 import { decodeReport } from '../../contract/report.ts';
 import type { Observation } from '../runner.ts';
-import { agentContainer } from './job.ts';
+import { agentContainer, boundAnnotation } from './job.ts';
 
 /** What is read of a Job, its pods and the events about them. */
 export interface JobView {
@@ -22,7 +22,13 @@ export interface JobView {
 }
 
 export interface PodView {
-  metadata: { name: string; uid: string; creationTimestamp: string; deletionTimestamp?: string };
+  metadata: {
+    name: string;
+    uid: string;
+    creationTimestamp: string;
+    deletionTimestamp?: string;
+    annotations?: Record<string, string>;
+  };
   spec: { volumes?: { name: string; secret?: { secretName?: string } }[] };
   status?: {
     phase?: string;
@@ -173,10 +179,15 @@ const imageTrouble = new Set([
 // The image is there, but the program is not in it (such as no `sh`), or it ends at once.
 const startTrouble = new Set(['CrashLoopBackOff', 'RunContainerError', 'CreateContainerError', 'StartError']);
 
-function fromStatus({ status }: PodView): WaitingFor | undefined {
+function fromStatus({ metadata, status }: PodView): WaitingFor | undefined {
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False') {
-    return { reason: 'Unschedulable', message: scheduled.message ?? 'no node takes the pod' };
+    const message = scheduled.message ?? 'no node takes the pod';
+    const bound = metadata.annotations?.[boundAnnotation];
+    return {
+      reason: 'Unschedulable',
+      message: bound === undefined ? message : `${message} (it must run where ${bound})`,
+    };
   }
   for (const { image, state, lastState } of [
     ...(status?.initContainerStatuses ?? []),

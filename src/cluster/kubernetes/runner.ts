@@ -1,17 +1,20 @@
 import type { Clock } from '../../base/clock.ts';
+import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
 import type { Progress } from '../../contract/progress.ts';
 import { ObjectsError } from '../objects.ts';
 import type { ObjectKey } from '../resource.ts';
 import type { Observation, Runner, TaskSpec } from '../runner.ts';
 import { AgentLog } from './agent-log.ts';
+import { type ClaimUserView, type ClaimView, nodeBoundOf } from './claims.ts';
 import type { ApiClient } from './http.ts';
-import { buildJob, jobName, type PodSettings, taskNameAnnotation, taskSelector } from './job.ts';
-import type { RawObject } from './list.ts';
+import { buildJob, jobName, type NodeBound, type PodSettings, taskNameAnnotation } from './job.ts';
+import { listAll } from './list.ts';
 import { unlessGone } from './objects.ts';
 import { type EventView, type JobView, needsEvents, newest, observationOf, type PodView } from './observation.ts';
-import { coreEventsPath, jobPath, jobsPath, podsPath } from './paths.ts';
-import { type ReflectorTimings, reflect } from './reflector.ts';
+import { claimPath, coreEventsPath, jobPath, jobsPath, podsPath } from './paths.ts';
+import type { ReflectorTimings } from './reflector.ts';
+import { TaskWatch } from './task-watch.ts';
 
 export interface KubernetesRunnerOptions {
   client: ApiClient;
@@ -20,6 +23,8 @@ export interface KubernetesRunnerOptions {
   random: () => number;
   log: Logger;
   pod: PodSettings;
+  /** Only Jobs and pods of these are watched, so that rights in them are enough. None: all. */
+  namespaces?: readonly string[];
   timings?: ReflectorTimings;
   /** How often at most the progress of a task is read out of its log. */
   progressMs?: number;
@@ -30,16 +35,18 @@ export class KubernetesRunner implements Runner {
   readonly #options: KubernetesRunnerOptions;
   readonly #client: ApiClient;
   readonly #log: AgentLog;
+  readonly #watch: TaskWatch;
 
   constructor(options: KubernetesRunnerOptions) {
     this.#options = options;
     this.#client = options.client;
     const { client, clock, progressMs = 10_000 } = options;
     this.#log = new AgentLog(client, clock, progressMs);
+    this.#watch = new TaskWatch(options, options.namespaces);
   }
 
   async start(spec: TaskSpec): Promise<void> {
-    const body = buildJob(spec, this.#options.pod);
+    const body = buildJob(spec, this.#options.pod, await this.#nodeBoundOf(spec));
     try {
       await this.#client.json({
         method: 'POST',
@@ -48,7 +55,11 @@ export class KubernetesRunner implements Runner {
         body,
       });
     } catch (error) {
-      if (!(error instanceof ObjectsError) || error.code !== 'AlreadyExists') throw error;
+      if (!(error instanceof ObjectsError)) throw error;
+      // No waiting helps against what the server says is no Job, such as a limit below its request.
+      if (error.code === 'Invalid')
+        throw new Fault('PodRefused', `the job is refused: ${error.message}`, { cause: error });
+      if (error.code !== 'AlreadyExists') throw error;
       await this.#adopt(spec);
     }
   }
@@ -90,19 +101,23 @@ export class KubernetesRunner implements Runner {
     );
   }
 
-  async watch(onChange: (key: ObjectKey) => void, signal: AbortSignal): Promise<void> {
-    const follow = (path: string): Promise<void> =>
-      reflect(
-        {
-          ...this.#options,
-          path,
-          query: { labelSelector: taskSelector },
-          keep: taskKey,
-          onChange: ({ object }) => onChange(object),
-        },
-        signal,
-      );
-    await Promise.all([follow(jobsPath()), follow(podsPath())]);
+  watch(onChange: (key: ObjectKey) => void, signal: AbortSignal): Promise<void> {
+    return this.#watch.listen(onChange, signal);
+  }
+
+  /** A claim that is not there is the scheduler's to name: the pod waits for it. */
+  async #nodeBoundOf({ namespace, volumes }: TaskSpec): Promise<NodeBound | undefined> {
+    if (volumes.length === 0) return undefined;
+    const claims = await Promise.all(
+      volumes.map(({ claimName }) =>
+        unlessGone(this.#client.json<ClaimView>({ method: 'GET', path: claimPath(namespace, claimName) })),
+      ),
+    );
+    const { items } = await listAll(this.#client, podsPath(namespace));
+    return nodeBoundOf(
+      claims.filter((claim) => claim !== undefined),
+      items as unknown as ClaimUserView[],
+    );
   }
 
   async #adopt({ namespace, name, owner }: TaskSpec): Promise<void> {
@@ -151,8 +166,3 @@ export class KubernetesRunner implements Runner {
 }
 
 const pathOf = ({ namespace, name }: ObjectKey): string => jobPath({ namespace, name: jobName(name) });
-
-function taskKey({ metadata }: RawObject): ObjectKey {
-  const { annotations } = metadata as { annotations?: Record<string, string> };
-  return { namespace: metadata.namespace ?? '', name: annotations?.[taskNameAnnotation] ?? metadata.name };
-}

@@ -81,14 +81,21 @@ describe('where Backstay runs decides what some fields mean', () => {
     expect(() => checkMode('BackupPolicy', policy, 'kubernetes')).toThrow('spec.stores[0].filesystem.path');
   });
 
-  it('Kubernetes needs the image of the tools, standalone refuses it', () => {
+  it('Kubernetes needs the workload or the image of the tools, standalone refuses both, and pods', () => {
     const { target, ...rest } = specOf('backup-policy-smallest').spec as never as Record<string, object>;
     const bare = parseSpec('BackupPolicy', {
       ...rest,
       toolImages: undefined,
       target: { ...target, service: undefined, host: 'a' },
     });
-    expect(() => checkMode('BackupPolicy', bare, 'kubernetes')).toThrow('spec.toolImages.dump is missing');
+    expect(() => checkMode('BackupPolicy', bare, 'kubernetes')).toThrow('spec.target.workload is missing');
+    const placed = parseSpec('BackupPolicy', {
+      ...bare,
+      target: { ...bare.target, workload: { kind: 'StatefulSet', name: 'db' } },
+    });
+    checkMode('BackupPolicy', placed, 'kubernetes');
+    expect(() => checkMode('BackupPolicy', placed, 'standalone')).toThrow('spec.target.workload has no meaning');
+    expect(() => checkMode('BackupPolicy', { ...bare, jobs: {} }, 'standalone')).toThrow('spec.jobs has no meaning');
     const imaged = { ...bare, toolImages: { dump: 'postgres:18' } };
     expect(() => checkMode('BackupPolicy', imaged, 'standalone')).toThrow('spec.toolImages has no meaning');
   });

@@ -85,6 +85,41 @@ describe('the Job of a task', () => {
     );
   });
 
+  it('has what the user says of the pod, and the resources in the place of those of the operator', () => {
+    const pod = {
+      nodeSelector: { disk: 'fast' },
+      tolerations: [{ key: 'backup', operator: 'Exists' }],
+      priorityClassName: 'low',
+      imagePullSecrets: [{ name: 'registry' }],
+    };
+    const tool = { limits: { memory: '1Gi' } };
+    const built = podSpec({ ...spec, pod: { ...pod, resources: { tool } } });
+    expect(built).toMatchObject(pod);
+    expect(built.initContainers![0]).toMatchObject({ resources: tool });
+    expect(built.containers[0]).toMatchObject({ resources: podDefaults.agentResources });
+  });
+
+  it('runs as the ServiceAccount of the operator’s choice, without its token', () => {
+    const job = buildJob(spec, { ...settings, serviceAccountName: 'tasks' }) as {
+      spec: { template: { spec: object } };
+    };
+    expect(job.spec.template.spec).toMatchObject({ serviceAccountName: 'tasks', automountServiceAccountToken: false });
+  });
+
+  it('goes to the one node where it can run, by the scheduler', () => {
+    const job = buildJob(spec, settings, { node: 'b', why: 'there' }) as {
+      spec: { template: { metadata: object; spec: object } };
+    };
+    expect(job.spec.template.metadata).toMatchObject({ annotations: { 'backstay.dev/bound-to-node': 'there' } });
+    const term = { matchFields: [{ key: 'metadata.name', operator: 'In', values: ['b'] }] };
+    expect(job.spec.template.spec).toMatchObject({
+      affinity: {
+        nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] } },
+      },
+    });
+    expect(job.spec.template.spec).not.toHaveProperty('nodeName');
+  });
+
   it('has no tool container when the task needs no tool', () => {
     expect(podSpec({ ...spec, tool: undefined }).initContainers).toBeUndefined();
   });
