@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { kindNames } from '../../src/api/names.ts';
 import type { SettledCluster } from './cluster/cluster.ts';
 import { kubectl, kubectlApply } from './cluster/kubectl.ts';
 import { checkoutDir } from './cluster/paths.ts';
@@ -14,9 +15,7 @@ const podLabels = 'app.kubernetes.io/name=backstay,app.kubernetes.io/component=o
 
 /** The three kinds and the operator, as a user installs them from the checkout; waits until it is ready to work. */
 export async function installOperator(cluster: SettledCluster): Promise<void> {
-  const crds = ['backuppolicies', 'backupruns', 'restorerequests'].flatMap((plural) =>
-    readManifests(`crds/backstay.dev_${plural}.yaml`),
-  );
+  const crds = Object.values(kindNames).flatMap(({ plural }) => readManifests(`crds/backstay.dev_${plural}.yaml`));
   await kubectlApply(crds, cluster);
   await kubectl(
     ['wait', '--for=condition=Established', '--timeout=30s', ...crds.map(({ metadata }) => `crd/${metadata.name}`)],
@@ -88,6 +87,7 @@ export class LocalOperator {
   readonly #child: ChildProcess;
   readonly #directory = mkdtempSync(join(tmpdir(), 'backstay-operator-'));
   #log = '';
+  #isAsked = false;
 
   constructor(cluster: SettledCluster, nodeOptions: readonly string[], settings: object = {}) {
     const config = join(this.#directory, 'config.yaml');
@@ -104,6 +104,10 @@ export class LocalOperator {
     };
     this.#child.stdout?.on('data', take);
     this.#child.stderr?.on('data', take);
+    this.#child.once('close', (code, signal) => {
+      // A test that waits for what this operator was to do should not have to guess.
+      if (!this.#isAsked && signal !== 'SIGKILL') process.stderr.write(`the operator ended (${code}):\n${this.#log}\n`);
+    });
   }
 
   /** Resolves when it has died with -9; throws when it lives longer, or ends in another way. */
@@ -141,6 +145,7 @@ export class LocalOperator {
   }
 
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+    this.#isAsked = true;
     if (this.isAlive) {
       const gone = new Promise((resolve) => this.#child.once('close', resolve));
       this.#child.kill(signal);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { attemptTask } from '../../../src/operator/task-name.ts';
 import { bringUpCluster, type SettledCluster } from '../../harness/cluster/cluster.ts';
+import { visibleIn } from '../../harness/cluster/faults.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { installOperator, LocalOperator, withdrawOperator } from '../../harness/kubernetes-operator.ts';
@@ -32,8 +33,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   shop?.lookForSecrets('log of the operator', operator?.log ?? '');
+  // The operator last: it lets the runs go that the namespace takes with it.
+  await Promise.all([shop?.stop(), doomed?.stop()]);
   await operator?.stop();
-  await Promise.all([shop?.stop('leave'), doomed?.stop('leave')]);
 }, patienceMs);
 
 async function inMidRun(place: Playground, run: string): Promise<{ letGo(): Promise<void> }> {
@@ -74,6 +76,29 @@ describe('what people do to a cluster in a day', () => {
       expect((await shop.waitForEnd('BackupRun', 'rotated', patienceMs)).status.phase).toBe('Succeeded');
       await shop.backUp('after-rotation');
       expect((await shop.waitForEnd('BackupRun', 'after-rotation', patienceMs)).status.phase).toBe('Succeeded');
+    },
+    patienceMs,
+  );
+
+  it(
+    'somebody looks for secrets in the command lines, environments and logs of a task: there are none',
+    async () => {
+      if (cluster.way !== 'one machine') return;
+      const { letGo } = await inMidRun(shop, 'looked-at');
+      const pod = await shop.runningPod(attemptTask('looked-at', 1));
+      for (const container of ['agent', 'tool']) {
+        const seen = await visibleIn({ namespace: shop.namespace, pod, container });
+        // pg_dump runs in the one, node in the other: else nothing would have been looked at.
+        expect(seen.join('\n')).toContain(container === 'agent' ? 'agent --root' : 'pg_dump');
+        for (const text of seen) shop.lookForSecrets(`processes of ${container}`, text);
+      }
+      const logs = shop.kubectl(['logs', '-f', pod, '--all-containers']);
+      await letGo();
+      const text = await logs;
+      expect(text).toContain('"step":"commit"');
+      shop.lookForSecrets('log of the task', text);
+      expect((await shop.waitForEnd('BackupRun', 'looked-at', patienceMs)).status.phase).toBe('Succeeded');
+      // `stop` tells what was found.
     },
     patienceMs,
   );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { attemptTask } from '../../../src/operator/task-name.ts';
+import { chance } from '../../harness/chance.ts';
 import { bringUpCluster, type SettledCluster } from '../../harness/cluster/cluster.ts';
 import { killContainer, killInContainer, startProgram, stopProgram } from '../../harness/cluster/faults.ts';
 import { kubectl } from '../../harness/cluster/kubectl.ts';
@@ -147,17 +148,6 @@ describe('a backup in the middle of its dump', () => {
     90_000,
   );
 });
-
-/** Numbers in [0, 1), always the same ones for a seed (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 describe('backups in a storm', () => {
   const names = ['a', 'b', 'c', 'd', 'e'];

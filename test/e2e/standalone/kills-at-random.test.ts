@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { createLogger } from '../../../src/base/log.ts';
 import { collectGarbage } from '../../../src/catalog/collect-garbage.ts';
 import { openStore } from '../../../src/store/open-store.ts';
+import { chance } from '../../harness/chance.ts';
 import { type Postgres, startPostgres } from '../../harness/postgres.ts';
 import { makeShop } from '../../harness/shop.ts';
 import { Standalone } from '../../harness/standalone.ts';
@@ -35,17 +36,6 @@ afterAll(async () => {
   await server?.stop();
   rmSync(place, { recursive: true, force: true });
 });
-
-/** mulberry32: the same seed gives the same numbers in [0, 1) everywhere. */
-function createRandom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let word = Math.imul(state ^ (state >>> 15), 1 | state);
-    word = (word + Math.imul(word ^ (word >>> 7), 61 | word)) ^ word;
-    return ((word ^ (word >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -90,7 +80,7 @@ function strangersIn(store: string): string[] {
 
 describe('on one machine', () => {
   it(`${killCount} kills -9 at random (seed ${seed}) end with one manifest for every run and nothing left`, async () => {
-    const random = createRandom(seed);
+    const random = chance(seed);
     const runs: string[] = [];
     const kills: string[] = [];
     while (kills.length < killCount) {

@@ -60,6 +60,13 @@ export async function killInContainer(
   throw new Error(`no process of ${of.container} in ${of.namespace}/${of.pod} has "${words}" in its command line`);
 }
 
+/** What anybody on the node can see of a container's processes: command lines and environments. */
+export async function visibleIn(of: ContainerOf): Promise<string[]> {
+  const pids = await descendants(await containerPid(of));
+  const seen = pids.flatMap((pid) => [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`]);
+  return Promise.all(seen.map(async (file) => (await readFile(file, 'utf8').catch(() => '')).replaceAll('\0', ' ')));
+}
+
 /** Freezes a program of the node: its connections stay open, nothing answers. Undone by `resumeProgram`. */
 export function pauseProgram(name: NodeProgram): void {
   if (!new ProcessBook(files.run).signal(name, 'SIGSTOP')) throw new Error(`${name} does not run`);
