@@ -1,7 +1,9 @@
 import { bringUpCluster } from './cluster/cluster.ts';
+import { goProgram } from './cluster/go-programs.ts';
 import { tellOnStderr } from './cluster/story.ts';
 import { installDebianPackages } from './debian.ts';
 import { debianPostgres, newestPostgres } from './postgres-programs.ts';
+import { promtoolProgram } from './promtool.ts';
 import { buildVersitygw } from './versitygw.ts';
 
 /**
@@ -18,7 +20,11 @@ export async function prepareParts(
     const missing = installDebianPackages(packages);
     if (missing !== undefined) return missing;
     newestPostgres();
-    if (tier === 'integration') debianPostgres();
+    if (tier === 'integration') {
+      debianPostgres();
+      await promtoolProgram(tellOnStderr);
+      await goProgram(tellOnStderr, 'glua');
+    }
     await buildVersitygw();
     if (tier === 'cluster') await bringUpCluster({ tell: tellOnStderr });
     return undefined;
