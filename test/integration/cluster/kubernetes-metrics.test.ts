@@ -78,31 +78,28 @@ describe('the metrics of an operator at a real API server', () => {
     await objects.replaceStatus(request, { phase: 'Succeeded', startedAt: at(5), completedAt: at(4) });
   }
 
-  /** Answers the port of its probes, once it has said it. */
-  function startOperator(): Promise<{ child: ChildProcess; port: number }> {
+  /** Answers the port of its probes, once it is ready; throws what it said when it ends before. */
+  async function startOperator(): Promise<{ child: ChildProcess; port: number }> {
     const config = join(directory, 'config.yaml');
     writeFileSync(config, JSON.stringify({ image: 'backstay:dev', http: { port: 0 } }));
-    const args = [
-      join(checkoutDir, 'src/main.ts'),
-      'operator',
-      '--kubeconfig',
-      server.kubeconfigPath,
-      '--config',
-      config,
-    ];
+    const main = join(checkoutDir, 'src/main.ts');
+    const args = [main, 'operator', '--kubeconfig', server.kubeconfigPath, '--config', config];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     running.push(child);
-    return new Promise((resolve, reject) => {
-      let said = '';
-      const take = (chunk: Buffer): void => {
-        said += chunk.toString();
-        const port = /"port":(\d+)/.exec(said)?.[1];
-        if (port !== undefined) resolve({ child, port: Number(port) });
-      };
-      child.stdout?.on('data', take);
-      child.stderr?.on('data', take);
-      child.once('close', () => reject(new Error(`the operator ended:\n${said}`)));
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (said += chunk));
+    let over = false;
+    child.once('close', () => {
+      over = true;
     });
+    const port = await eventually(async () => {
+      if (over) return undefined;
+      const found = Number(/"port":(\d+)/.exec(said)?.[1]);
+      expect((await get(found, '/readyz')).status).toBe(200);
+      return found;
+    }, waitMs);
+    if (port === undefined) throw new Error(`the operator ended:\n${said}`);
+    return { child, port };
   }
 
   async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
@@ -116,7 +113,6 @@ describe('the metrics of an operator at a real API server', () => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`);
     return { status: response.status, text: await response.text() };
   };
-  const ready = (port: number) => eventually(async () => expect((await get(port, '/readyz')).status).toBe(200), waitMs);
 
   /** What objects say, without what grows with every second. */
   const ofObjects = (text: string): string[] =>
@@ -136,7 +132,6 @@ describe('the metrics of an operator at a real API server', () => {
     'are what the objects say, are valid, and are the same after the operator was killed',
     async () => {
       const first = await startOperator();
-      await ready(first.port);
       const lines = await eventually(async () => {
         const { text } = await get(first.port, '/metrics');
         expect(ofObjects(text)).toEqual(await expected());
@@ -159,7 +154,6 @@ describe('the metrics of an operator at a real API server', () => {
       await end(first.child, 'SIGKILL');
 
       const second = await startOperator();
-      await ready(second.port);
       await eventually(async () => expect(ofObjects((await get(second.port, '/metrics')).text)).toEqual(lines), waitMs);
       await end(second.child, 'SIGTERM');
       expect(second.child.exitCode).toBe(0);
@@ -171,7 +165,6 @@ describe('the metrics of an operator at a real API server', () => {
     'count the watches that an API server broke which went away, and the operator stays ready',
     async () => {
       const { port } = await startOperator();
-      await ready(port);
       await server.restartApiServer();
       await eventually(async () => {
         const { text } = await get(port, '/metrics');
