@@ -26,7 +26,10 @@ export async function prepareParts(
       await goProgram(tellOnStderr, 'glua');
     }
     await buildVersitygw();
-    if (tier === 'cluster') await bringUpCluster({ tell: tellOnStderr });
+    if (tier === 'cluster') {
+      await bringUpCluster({ tell: tellOnStderr });
+      await goProgram(tellOnStderr, 'helm');
+    }
     return undefined;
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown);

@@ -20,6 +20,18 @@ them with what it asks for). No verb on Secrets: Jobs mount them, the operator n
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
+# How far a backup is: the last lines of its agent.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+# On which node a volume can be used.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
+# Which image the server of a policy runs.
+- apiGroups: [apps]
+  resources: [statefulsets, deployments]
+  verbs: [get]
 # What a Job or its pod waits for, such as a missing secret, is told in events.
 - apiGroups: [""]
   resources: [events]
@@ -29,7 +41,7 @@ them with what it asks for). No verb on Secrets: Jobs mount them, the operator n
   verbs: [create, patch]
 {{- end -}}
 
-{{/* The lease of the one that works, in the release's own namespace. */}}
+{{/* In the release's own namespace: the lease of the one that works, with the name of the cluster written on it. */}}
 {{- define "backstay.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
@@ -37,14 +49,14 @@ them with what it asks for). No verb on Secrets: Jobs mount them, the operator n
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ include "backstay.fullname" . }}]
-  verbs: [get, update]
+  verbs: [get, update, patch]
 {{- end -}}
 
-{{/* The UID of the namespace kube-system is the identity of the cluster: by it a repository knows its owner. */}}
+{{/* The UID of one namespace is the name of the cluster, by which a repository knows its owner. */}}
 {{- define "backstay.clusterIdRules" -}}
 - apiGroups: [""]
   resources: [namespaces]
-  resourceNames: [kube-system]
+  resourceNames: [{{ .Values.watchNamespaces | empty | ternary "kube-system" .Release.Namespace }}]
   verbs: [get]
 {{- end -}}
 

@@ -66,6 +66,19 @@ export async function goProgram(tell: Tell, program: keyof typeof installable): 
   return join(dir, program);
 }
 
+/** Modules whose files are wanted and not their programs. */
+const readable = {
+  // Its repository holds the CRDs of ServiceMonitor and PrometheusRule.
+  'prometheus-operator': 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
+};
+
+/** The directory with the files of a Go module, out of Go's own cache or fetched. */
+export async function goModule(tell: Tell, name: keyof typeof readable): Promise<string> {
+  const go = await goToolchain(tell);
+  const answer = await run(go, ['mod', 'download', '-json', readable[name]], { env: { GOFLAGS: '' } });
+  return (JSON.parse(answer) as { Dir: string }).Dir;
+}
+
 /** The pod's pause process, built from the few lines in go/pause; its path names the version of those lines. */
 export async function pauseProgram(tell: Tell): Promise<string> {
   const source = join(import.meta.dirname, 'go', 'pause');
