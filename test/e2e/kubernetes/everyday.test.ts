@@ -58,10 +58,12 @@ describe('what people do to a cluster in a day', () => {
     async () => {
       const { letGo } = await inMidRun(doomed, 'doomed');
       try {
-        await doomed.kubectl(['delete', 'namespace', doomed.namespace, '--timeout=120s']);
+        await doomed.kubectl(['delete', 'namespace', doomed.namespace, '--wait=false']);
+        await doomed.kubectl(['wait', 'backuprun/doomed', '--for=delete', '--timeout=120s']);
       } finally {
         await letGo();
       }
+      await doomed.kubectl(['wait', `namespace/${doomed.namespace}`, '--for=delete', '--timeout=120s']);
     },
     patienceMs,
   );
