@@ -10,6 +10,7 @@ import {
   phase,
   progress,
   time,
+  turn,
 } from './status-field.ts';
 
 export const backupRunSpec = z
@@ -38,6 +39,7 @@ export const backupRunStatus = z.object({
   completedAt: time.optional().describe('When the run succeeded or failed.'),
   duration: z.string().optional().describe('From startedAt to completedAt, for people.'),
   size: z.string().optional().describe('Bytes in the store, for people.'),
+  turn: turn.optional().describe('What the run waits for, and what it keeps from others until it is over.'),
   attempts,
   currentTask,
   progress,

@@ -26,7 +26,7 @@ export const stateReasons = {
     ReadOnly: atRest('Another cluster or home owns the repository: it can be restored from here, not written to.'),
   },
   BackupRun: {
-    Pending: atWork('The run waits for its turn: one run at a time for each policy.'),
+    Pending: atWork('The run waits for its turn: one task at a time for each server, and so many runs at once.'),
     Suspended: atWork('The policy is suspended: the run waits until it is not.'),
     Starting: atWork('A task was asked for and has not begun.'),
     Running: atWork('The backup runs.'),
@@ -36,6 +36,7 @@ export const stateReasons = {
     Succeeded: atRest('The backup is in the store and its manifest is written.'),
   },
   RestoreRequest: {
+    Pending: atWork('The request waits for its turn: one task at a time for each server. Nothing is touched.'),
     Preparing: atWork('The task was asked for and has not begun. Nothing is touched.'),
     Replaying: atWork('The backup is being checked, restored and compared.'),
     Stopping: atWork('The request was deleted: its task is being stopped.'),

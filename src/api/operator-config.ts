@@ -27,12 +27,26 @@ const leaderElection = z.strictObject({
 
 const timings = z.strictObject({
   recheck: duration('5s', 'How often a task is looked at although nothing was heard of it.'),
+  turn: duration('30s', 'How often an object that waits for its turn is looked at although nothing made room for it.'),
   progress: duration('10s', 'How often at most the progress of a task is written into the status.'),
   reference: duration('10m', 'How long an object that is named and not there is waited for.'),
   retryOnce: duration('5s', 'The pause before the second attempt after an accident.'),
   retryBackoff: duration('30s', 'The pause before the second attempt after a failure that heals by itself.'),
   inspectAgain: duration('30s', 'The pause before the store is looked into again; grows with each try.'),
   giveUp: duration('10m', 'How long a deleted object is held back by a task that does not end.'),
+});
+
+const limit = (most: string, byDefault: number) => z.int().min(0).max(100_000).default(byDefault).describe(most);
+
+const limits = z.strictObject({
+  concurrentRuns: limit(
+    'How many BackupRuns work at the same time; the others wait, the oldest goes first. Restores are not counted. 0: no limit.',
+    20,
+  ),
+  concurrentRunsPerStore: limit(
+    'The same for each place that backups go to: a bucket of an endpoint, or a volume claim. 0: no limit.',
+    10,
+  ),
 });
 
 /** What `backstay operator --config FILE` reads. */
@@ -45,6 +59,7 @@ export const operatorConfig = z.strictObject({
     .describe('Namespaces that are looked after; none: all of them. With names, rights in these are enough.'),
   leaderElection: leaderElection.prefault({}).describe('For more than one replica.'),
   http: z.strictObject({ port: httpPort, silenceLimit }).prefault({}).describe('Probes and metrics.'),
+  limits: limits.prefault({}).describe('How much is done at once.'),
   timings: timings.prefault({}).describe('Every pause of the operator.'),
 });
 export type OperatorConfig = z.output<typeof operatorConfig>;

@@ -10,6 +10,9 @@ import { createPolicyReconciler } from './backup-policy/reconcile.ts';
 import { createRunReconciler } from './backup-run/reconcile.ts';
 import { createRequestReconciler } from './restore-request/reconcile.ts';
 import { defaultTimings, type Timings } from './timings.ts';
+import { defaultLimits } from './turn/limits.ts';
+import type { Limits } from './turn/line.ts';
+import { createTurns } from './turn/turns.ts';
 
 export interface OperatorOptions {
   objects: Objects;
@@ -23,6 +26,7 @@ export interface OperatorOptions {
   timings?: Partial<Timings>;
   /** The namespaces that are looked after; none: all of them. */
   namespaces?: readonly string[];
+  limits?: Limits;
 }
 
 /**
@@ -32,11 +36,13 @@ export interface OperatorOptions {
 export async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
   const { objects, runner, clock, log, mode, random = Math.random, instruments, namespaces = [] } = options;
   const timings = { ...defaultTimings, ...options.timings };
+  const { limits = defaultLimits } = options;
+  const turns = createTurns({ objects, mode, limits, timings });
   const clusterId = await objects.clusterId();
   const reconcilers = [
     createPolicyReconciler({ objects, mode, log }),
-    createRunReconciler({ objects, runner, mode, timings, log, clusterId }),
-    createRequestReconciler({ objects, runner, mode, timings, log, namespaces }),
+    createRunReconciler({ objects, runner, mode, timings, log, clusterId, turns }),
+    createRequestReconciler({ objects, runner, mode, timings, log, namespaces, turns }),
     createGrantReconciler(),
   ];
   // One controller that cannot go on ends the others: half an operator would look alive.

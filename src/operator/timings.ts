@@ -5,6 +5,8 @@ import { parseDurationMs } from '../base/duration.ts';
 export interface Timings {
   /** How often a task is looked at although nothing was heard of it. */
   recheckMs: number;
+  /** How often an object that waits for its turn looks although nothing that it waits for has changed. */
+  turnMs: number;
   /** How often at most the progress of a task is written into the status. */
   progressMs: number;
   /** How long an object that is named and not there is waited for, counted from the creation of the one that names it. */
@@ -19,9 +21,10 @@ export interface Timings {
 
 /** The pauses as the configuration gives them. */
 export function timingsOf({ timings }: Pick<OperatorConfig, 'timings'>): Timings {
-  const { recheck, progress, reference, retryOnce, retryBackoff, inspectAgain, giveUp } = timings;
+  const { recheck, turn, progress, reference, retryOnce, retryBackoff, inspectAgain, giveUp } = timings;
   return {
     recheckMs: parseDurationMs(recheck),
+    turnMs: parseDurationMs(turn),
     progressMs: parseDurationMs(progress),
     referenceMs: parseDurationMs(reference),
     retryMs: { once: parseDurationMs(retryOnce), backoff: parseDurationMs(retryBackoff) },

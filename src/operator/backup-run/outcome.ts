@@ -21,6 +21,11 @@ type GoesOn = Extract<TaskVerdict, { kind: 'wait' | 'stop' }>;
 const attemptsMax = 2;
 const inspectionsMax = 5;
 
+/** Waiting, and not for its turn: whoever cannot use a turn must not keep it from others. */
+export function outOfLine({ turn: _none, ...state }: RunState): RunState {
+  return { ...state, phase: 'Pending' };
+}
+
 /** The intent of a new attempt; it must be in the status before its task is asked for. */
 export function beginAttempt(
   state: RunState,
@@ -194,7 +199,7 @@ function fail(state: RunState, attempt: Attempt, failure: Failure, nowMs: number
 }
 
 /** The end of a run that failed, with or without an attempt. */
-export function failRun(state: RunState, failure: Failure, nowMs: number): ReconcileResult {
+export function failRun({ turn: _over, ...state }: RunState, failure: Failure, nowMs: number): ReconcileResult {
   const status: RunState = { ...state, phase: 'Failed', completedAt: timestamp(nowMs), failure };
   return { outcome: finalOutcome(status, 0), status };
 }
@@ -204,6 +209,7 @@ function closed(state: RunState, attempt: Attempt, nowMs: number): RunState {
   const {
     currentTask: _over,
     progress: _done,
+    turn: _back,
     ...rest
   } = withAttempt(state, { ...attempt, endedAt: attempt.endedAt ?? now });
   return { ...rest, completedAt: now, duration: describeDuration(nowMs - Date.parse(state.startedAt ?? now)) };

@@ -10,7 +10,7 @@ import { backupRunSteps, createVisit, type RunReconcilerOptions } from './steps.
 export function createRunReconciler(options: RunReconcilerOptions): Reconciler {
   return {
     kind: 'BackupRun',
-    triggers: [onTasks(options.runner, runOfTask)],
+    triggers: [onTasks(options.runner, runOfTask), options.turns.trigger('BackupRun')],
     reconcile: (run, { nowMs }) => walk(backupRunSteps, createVisit(options, run, nowMs), run, options.log),
   };
 }

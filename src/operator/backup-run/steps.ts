@@ -21,10 +21,11 @@ import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import { serverIdentity, storeIdentity } from '../turn/identity.ts';
+import type { Turns } from '../turn/turns.ts';
 import type { Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { backupTask, inspectTask } from './task.ts';
-import { runAhead } from './turn.ts';
 
 export interface RunReconcilerOptions {
   objects: Objects;
@@ -34,6 +35,7 @@ export interface RunReconcilerOptions {
   log: Logger;
   /** Name of this cluster or home, for the owner record. */
   clusterId: string;
+  turns: Turns;
 }
 
 /** One look at one run. Steps fill it in for the steps after them. */
@@ -113,30 +115,32 @@ async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
     if (currentTask(run, state) !== undefined) return undefined;
     const waitedMs = nowMs - Date.parse(run.metadata.creationTimestamp);
     if (error.reason !== 'ReferenceMissing' || waitedMs >= options.timings.referenceMs) return failRun(visit, error);
-    const status: next.RunState = { ...state, phase: 'Pending' };
+    const status = next.outOfLine(state);
     return { outcome: waiting(error.reason, error.sentence, options.timings.recheckMs), status };
   }
 }
 
-async function waitForTurn({ run, spec, state, options, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
-  if (currentTask(run, state) !== undefined) return undefined;
-  const status: next.RunState = { ...state, phase: 'Pending' };
+async function waitForTurn({ run, state, options, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+  if (policy === undefined || currentTask(run, state) !== undefined) return undefined;
   const last = state.attempts?.at(-1);
   if (last !== undefined) {
     const pauseMs = next.retryPauseMs(last.outcome ?? '', options.timings);
     const restMs = Date.parse(last.endedAt ?? '') + pauseMs - nowMs;
     const message = `attempt ${last.number} failed: ${last.outcome}; there will be another one`;
-    return restMs > 0 ? { outcome: after(restMs, 'Retrying', message), status } : undefined;
+    return restMs > 0
+      ? { outcome: after(restMs, 'Retrying', message), status: { ...state, phase: 'Pending' } }
+      : undefined;
   }
-  if (policy?.suspend === true) {
+  const status = next.outOfLine(state);
+  if (policy.suspend) {
     const message = 'the policy is suspended: the run waits until it is not';
     return { outcome: after(options.timings.recheckMs, 'Suspended', message), status };
   }
-  const named = { namespace: run.metadata.namespace, name: spec?.policyName ?? '' };
-  const ahead = runAhead(run, await options.objects.listRunsOf(named));
-  if (ahead === undefined) return undefined;
-  const message = `run ${ahead.metadata.name} of the same policy goes first`;
-  return { outcome: after(options.timings.recheckMs, 'Pending', message), status };
+  const { namespace } = run.metadata;
+  const server = serverIdentity(policy.target, namespace, options.mode);
+  const needs = { server, store: storeIdentity(policy, namespace) };
+  const notYet = await options.turns.take(run, needs, nowMs);
+  return notYet === undefined ? undefined : { outcome: notYet.outcome, status: { ...status, turn: notYet.turn } };
 }
 
 async function holdRun(visit: Visit): Promise<undefined> {

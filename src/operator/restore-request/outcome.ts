@@ -14,6 +14,11 @@ import type { Timings } from '../timings.ts';
 /** The status without what the status writer adds. */
 export type RequestState = Omit<RestoreRequestStatus, 'conditions' | 'observedGeneration'>;
 
+/** Waiting, and not for its turn: whoever cannot use a turn must not keep it from others. */
+export function outOfLine({ turn: _none, ...state }: RequestState): RequestState {
+  return { ...state, phase: 'Validating' };
+}
+
 /** The task goes on, or is being stopped. */
 export function goOn(
   state: RequestState,
@@ -71,14 +76,14 @@ function unknownEnd(record: TaskRecord, end: Exclude<TaskEnd, { kind: 'failed' }
 }
 
 /** The end of a request that failed, with or without a task. */
-export function failRequest(state: RequestState, failure: Failure, nowMs: number): ReconcileResult {
+export function failRequest({ turn: _over, ...state }: RequestState, failure: Failure, nowMs: number): ReconcileResult {
   const status: RequestState = { ...state, phase: 'Failed', completedAt: timestamp(nowMs), failure };
   return { outcome: finalOutcome(status, 0), status };
 }
 
 function closed(state: RequestState, record: TaskRecord, nowMs: number): RequestState {
   const now = timestamp(nowMs);
-  const { currentTask: _over, progress: _done, ...rest } = state;
+  const { currentTask: _over, progress: _done, turn: _back, ...rest } = state;
   return {
     ...rest,
     task: { ...record, endedAt: record.endedAt ?? now },

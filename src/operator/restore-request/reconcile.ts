@@ -11,7 +11,11 @@ import { createVisit, type RequestReconcilerOptions, restoreRequestSteps } from 
 export function createRequestReconciler(options: RequestReconcilerOptions): Reconciler {
   return {
     kind: 'RestoreRequest',
-    triggers: [onTasks(options.runner, requestOfTask), onGrants(options.objects, options.log)],
+    triggers: [
+      onTasks(options.runner, requestOfTask),
+      onGrants(options.objects, options.log),
+      options.turns.trigger('RestoreRequest'),
+    ],
     reconcile: (request, { nowMs }) =>
       walk(restoreRequestSteps, createVisit(options, request, nowMs), request, options.log),
   };

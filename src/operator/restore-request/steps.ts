@@ -19,6 +19,8 @@ import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { restoreTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import { serverIdentity } from '../turn/identity.ts';
+import type { Turns } from '../turn/turns.ts';
 import type { Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { checkStillGranted, findSource, findSourcePolicy, isForeign, type SourcePlace } from './source.ts';
@@ -32,6 +34,7 @@ export interface RequestReconcilerOptions {
   log: Logger;
   /** The namespaces that the operator looks after; none: all of them. */
   namespaces: readonly string[];
+  turns: Turns;
 }
 
 /** One look at one request. Steps fill it in for the steps after them. */
@@ -64,6 +67,7 @@ export const restoreRequestSteps: readonly Step<Visit>[] = [
   { name: 'close-finished', take: closeFinished },
   { name: 'read-spec', take: readSpec },
   { name: 'choose-backup', take: choose },
+  { name: 'wait-for-turn', take: waitForTurn },
   { name: 'hold', take: holdRequest },
   { name: 'write-intent', take: writeIntent },
   { name: 'observe-task', take: observeTask },
@@ -127,9 +131,17 @@ async function choose(visit: Visit): Promise<ReconcileResult | undefined> {
     const waitedMs = nowMs - Date.parse(request.metadata.creationTimestamp);
     const mayCome = error.reason === 'ReferenceMissing' || error.reason === 'ReferenceNotGranted';
     if (!mayCome || waitedMs >= options.timings.referenceMs) return fail(visit, error);
-    const status: next.RequestState = { ...state, phase: 'Validating' };
+    const status = next.outOfLine(state);
     return { outcome: waiting(error.reason, `${error.sentence}. ${error.hint}`, options.timings.recheckMs), status };
   }
+}
+
+async function waitForTurn({ request, spec, state, options, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+  if (state.task !== undefined || spec === undefined) return undefined;
+  const server = serverIdentity(spec.target, request.metadata.namespace, options.mode);
+  const notYet = await options.turns.take(request, { server }, nowMs);
+  if (notYet === undefined) return undefined;
+  return { outcome: notYet.outcome, status: { ...next.outOfLine(state), turn: notYet.turn } };
 }
 
 async function holdRequest(visit: Visit): Promise<undefined> {

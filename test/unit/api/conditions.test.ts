@@ -14,8 +14,8 @@ const folders: Record<KindName, string> = {
 // Said at either kind of object that has tasks; a request has words of its own for how a task stands.
 const shared: Record<KindName, string[]> = {
   BackupPolicy: [],
-  BackupRun: ['find-policy.ts', 'release.ts', 'judge-task.ts'],
-  RestoreRequest: ['find-policy.ts', 'release.ts'],
+  BackupRun: ['find-policy.ts', 'release.ts', 'judge-task.ts', 'turn/turns.ts'],
+  RestoreRequest: ['find-policy.ts', 'release.ts', 'turn/turns.ts'],
   BackupGrant: [],
 };
 

@@ -33,6 +33,8 @@ describe('a run that goes well', () => {
   it('has its intent in the status before its task is asked for', async () => {
     const world = created();
     await world.visit('BackupRun', 'now');
+    expect(statusOf(world)).toMatchObject({ phase: 'Pending', turn: { claimedAt: '2026-03-01T12:00:00Z' } });
+    await world.visit('BackupRun', 'now');
     expect({ started: world.started, status: statusOf(world) }).toMatchObject({
       started: [],
       status: { phase: 'Starting', currentTask: 'now-1', attempts: [{ number: 1, startedAt: '2026-03-01T12:00:00Z' }] },
@@ -208,7 +210,7 @@ describe('a task that ends without a report', () => {
 
   it('that nobody started in time, because the operator was away, gets its second attempt', async () => {
     const world = created();
-    await world.visit('BackupRun', 'now');
+    while (statusOf(world).attempts === undefined) await world.visit('BackupRun', 'now');
     await world.clock.advance(3_600_000);
     await goOn(world, 4, () => {});
     expect(world.started).toEqual(['now-2']);

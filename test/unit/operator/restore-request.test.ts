@@ -91,7 +91,7 @@ describe('a restore', () => {
 
   it('writes the chosen backup down before anything is asked for', async () => {
     const world = prepared();
-    await world.visit('RestoreRequest', 'back');
+    while (statusOf(world).task === undefined) await world.visit('RestoreRequest', 'back');
     expect({ started: world.started, ...statusOf(world) }).toMatchObject({
       started: [],
       phase: 'Preparing',

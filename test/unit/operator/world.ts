@@ -22,6 +22,9 @@ import { createPolicyReconciler } from '../../../src/operator/backup-policy/reco
 import { createRunReconciler } from '../../../src/operator/backup-run/reconcile.ts';
 import { createRequestReconciler } from '../../../src/operator/restore-request/reconcile.ts';
 import { defaultTimings } from '../../../src/operator/timings.ts';
+import { defaultLimits } from '../../../src/operator/turn/limits.ts';
+import type { Limits } from '../../../src/operator/turn/line.ts';
+import { createTurns } from '../../../src/operator/turn/turns.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
 
 const statusSchemas = {
@@ -50,6 +53,7 @@ export class World {
   killAt: { call: number; when: 'before' | 'after' } | undefined;
   readonly mode: Mode;
   namespaces: string[] = [];
+  limits: Limits = defaultLimits;
   #version = 0;
 
   constructor(mode: Mode = 'standalone') {
@@ -133,10 +137,12 @@ export class World {
     const { objects, runner, mode } = this;
     const log = pino({ level: 'silent' });
     const timings = defaultTimings;
+    const turns = createTurns({ objects, mode, limits: this.limits, timings });
     if (kind === 'BackupPolicy') return createPolicyReconciler({ objects, mode, log });
-    if (kind === 'BackupRun') return createRunReconciler({ objects, runner, mode, timings, log, clusterId: 'here' });
+    if (kind === 'BackupRun')
+      return createRunReconciler({ objects, runner, mode, timings, log, clusterId: 'here', turns });
     if (kind === 'BackupGrant') return createGrantReconciler();
-    return createRequestReconciler({ objects, runner, mode, timings, log, namespaces: this.namespaces });
+    return createRequestReconciler({ objects, runner, mode, timings, log, namespaces: this.namespaces, turns });
   }
 
   #store(object: Resource): Resource {
