@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   nowMs(): number;
+  /** Milliseconds since some moment: only moves forward, whoever sets the machine's time. For measuring, not for telling. */
+  monotonicMs(): number;
   /**
    * Calls back once after `delayMs`; the answer cancels it. With `holdsProcess: false` a pending call does not keep
    * the process alive.
@@ -14,6 +16,7 @@ const longestMs = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
   after(delayMs, call, options) {
     let timer: NodeJS.Timeout;
     const arm = (restMs: number): void => {

@@ -17,6 +17,10 @@ export class FakeClock implements Clock {
     return this.#nowMs;
   }
 
+  monotonicMs(): number {
+    return this.#nowMs;
+  }
+
   after(delayMs: number, call: () => void): () => void {
     const entry = { atMs: this.#nowMs + Math.max(0, delayMs), call };
     this.#calls.add(entry);

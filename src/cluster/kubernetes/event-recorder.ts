@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type Clock, timestamp } from '../../base/clock.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/log.ts';
 import type { ObjectEvent } from '../objects.ts';
 import type { Resource } from '../resource.ts';
 import { ApiError } from './api-error.ts';
 import type { ApiClient } from './http.ts';
+import { microTime } from './micro-time.ts';
 import { eventsPath } from './paths.ts';
 
 interface Series {
@@ -106,11 +107,6 @@ function remember<V>(entries: Map<string, V>, key: string, value: V): void {
 function eventName(objectName: string, news: string, nowMs: number): string {
   const digest = createHash('sha256').update(`${news}\n${nowMs}`).digest('hex').slice(0, 16);
   return `${objectName.slice(0, 230)}.${digest}`;
-}
-
-/** MicroTime: the server refuses the three digits that JavaScript writes. */
-function microTime(ms: number): string {
-  return timestamp(ms).replace('Z', `.${String(ms % 1000).padStart(3, '0')}000Z`);
 }
 
 function eventBody(

@@ -32,6 +32,7 @@ export class ApiClient {
   readonly #clock: Clock;
   readonly #deadlineMs: number;
   readonly #agent: HttpAgent | HttpsAgent;
+  #mayWrite: () => boolean = () => true;
 
   constructor(connection: Connection, clock: Clock, deadlineMs = 15_000, instruments = noInstruments) {
     this.#connection = connection;
@@ -71,6 +72,11 @@ export class ApiClient {
     }
   }
 
+  /** From now on nothing is written when `mayWrite` says no: the last fence against a process that was frozen and woke up. */
+  writeOnlyWhile(mayWrite: () => boolean): void {
+    this.#mayWrite = mayWrite;
+  }
+
   /** Ends idle connections. Calls under way are the business of their signals. */
   close(): void {
     this.#agent.destroy();
@@ -78,6 +84,9 @@ export class ApiClient {
 
   async #exchange(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage> {
     signal.throwIfAborted();
+    if (request.method !== 'GET' && !this.#mayWrite()) {
+      throw new ApiError('Unavailable', 0, 'this process is not the leader any more');
+    }
     const startedMs = this.#clock.nowMs();
     const measured = (code: string): void =>
       this.instruments.apiRequest(request.method, code, this.#clock.nowMs() - startedMs);
