@@ -23,9 +23,9 @@ export default {
   projects: [
     project('unit', ['unit/**/*.test.ts']),
     project('integration', ['integration/**/*.test.ts'], {
-      testPathIgnorePatterns: [`integration/cluster/${needsApiServer}`],
+      testPathIgnorePatterns: [`integration/(cluster|cli)/${needsApiServer}`],
     }),
     project('standalone', ['e2e/standalone/**/*.test.ts']),
-    project('cluster', ['integration/cluster/{api-server,kubernetes}*.test.ts', 'e2e/kubernetes/**/*.test.ts']),
+    project('cluster', ['integration/{cluster,cli}/{api-server,kubernetes}*.test.ts', 'e2e/kubernetes/**/*.test.ts']),
   ],
 };

@@ -6,6 +6,7 @@ import { parseSpec } from '../api/parse.ts';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
+import { ApiError } from '../cluster/kubernetes/api-error.ts';
 import { type Connection, connectByKubeconfig, connectInCluster } from '../cluster/kubernetes/connect.ts';
 import { ApiClient } from '../cluster/kubernetes/http.ts';
 import { KubernetesObjects } from '../cluster/kubernetes/objects.ts';
@@ -57,18 +58,33 @@ export function openCluster(options: ClusterOptions): Place {
 
 function connect({ kubeconfig, context, environment }: ClusterOptions): Connection {
   const named = context === undefined ? {} : { context };
-  if (kubeconfig !== undefined) return connectByKubeconfig({ path: kubeconfig, ...named });
-  const listed = (environment.kubeconfig ?? '').split(delimiter).filter((path) => path !== '' && existsSync(path));
-  if (listed.length > 0) return connectByKubeconfig({ path: listed, ...named });
-  const usual = environment.userHome === undefined ? undefined : join(environment.userHome, '.kube', 'config');
-  if (usual !== undefined && existsSync(usual)) return connectByKubeconfig({ path: usual, ...named });
-  if (environment.isPod && context === undefined) return connectInCluster();
-  throw new CommandError(
-    'Usage',
-    environment.kubeconfig ? `there is no file ${environment.kubeconfig}` : 'neither a home nor a cluster is named',
-    'Name a standalone home by --home, or a cluster by --kubeconfig.',
-  );
+  const path = kubeconfig ?? kubeconfigsOf(environment);
+  if (path === undefined && environment.isPod && context === undefined) return connectInCluster();
+  if (path === undefined) {
+    throw new CommandError(
+      'Usage',
+      environment.kubeconfig ? `there is no file ${environment.kubeconfig}` : 'neither a home nor a cluster is named',
+      'Name a standalone home by --home, or a cluster by --kubeconfig.',
+    );
+  }
+  try {
+    return connectByKubeconfig({ path, ...named });
+  } catch (error) {
+    if (error instanceof Fault) throw new CommandError('Usage', error.sentence, error.hint);
+    throw error;
+  }
 }
+
+/** Files that are not there are passed over, as kubectl does. */
+function kubeconfigsOf({ kubeconfig, userHome }: ClusterOptions['environment']): string[] | undefined {
+  const usual = userHome === undefined ? [] : [join(userHome, '.kube', 'config')];
+  const paths = kubeconfig ? kubeconfig.split(delimiter).filter((path) => path !== '') : usual;
+  const found = paths.filter((path) => existsSync(path));
+  return found.length === 0 ? undefined : found;
+}
+
+// A server-side apply with a field that the kind does not have is answered with 500.
+const unknownFieldWords = 'field not declared in schema';
 
 /** Server-side apply: twice the same changes nothing, and a field that another manager set is a conflict. */
 function clusterApplier(client: ApiClient): Applier {
@@ -86,8 +102,12 @@ function clusterApplier(client: ApiClient): Applier {
       try {
         await patch(draft, { dryRun: 'All' });
       } catch (error) {
+        const isUnknownField = error instanceof ApiError && error.message.includes(unknownFieldWords);
+        const isInvalid = error instanceof ObjectsError && error.code === 'Invalid';
         // The server decides; our words name the field that was most likely meant.
-        if (error instanceof ObjectsError && error.code === 'Invalid' && unfit !== undefined) throw unfit;
+        if ((isInvalid || isUnknownField) && unfit !== undefined) throw unfit;
+        // We know the field and the server does not.
+        if (isUnknownField) throw new Fault('KindsMissing', error.message);
         throw error;
       }
       if (unfit?.reason === 'NotSupportedHere') throw unfit;

@@ -64,6 +64,9 @@ export function createProgram(session: Session): Command {
   addReport(program, session);
   addKeys(program, session);
   addCompletion(program, session);
+  program.addHelpCommand(
+    new Command('help').argument('[command]').description('what a command does and takes').helpGroup('Help and keys:'),
+  );
   program.commandsGroup('Roles:');
   addRoles(program, session);
   sayWhatNext(program, session.calledAs);

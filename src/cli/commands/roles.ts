@@ -44,7 +44,7 @@ export function addRoles(program: Command, session: Session): void {
 }
 
 export function addKeys(program: Command, session: Session): void {
-  const keys = program.command('keys').description('encryption keys');
+  const keys = program.command('keys').description('encryption keys').helpCommand(false);
   keys
     .command('generate')
     .description('make an age identity (secret) and print its recipient (public) as a comment above it')

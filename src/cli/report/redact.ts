@@ -1,6 +1,6 @@
 /** Names of fields and variables whose value is never shown. */
 const secretName =
-  /^(.*[_-])?(password|passwd|pwd|token|secret|secretaccesskey|accesskeyid|secret_access_key|access_key_id|authorization|identity|privatekey|private_key|apikey|api_key)$/i;
+  /(password|passwd|pwd|token|secret|secret_?access_?key|access_?key_?id|authorization|identity|private_?key|api_?key)$/i;
 
 const redacted = '[redacted]';
 
