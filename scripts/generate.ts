@@ -6,6 +6,8 @@ import { stringify } from 'yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { group, type KindName, kindNames, version } from '../src/api/names.ts';
 import { configurationPage, referencePage } from '../src/api/reference.ts';
+import { describedProgram } from '../src/cli/program.ts';
+import { commandReference } from '../src/cli/reference.ts';
 import { valuesSchema } from './values-schema.ts';
 
 const examples: Record<KindName, string> = {
@@ -38,6 +40,8 @@ const found = [...directories].flatMap((directory) => {
   mkdirSync(directory, { recursive: true });
   return readdirSync(directory).map((name) => join(directory, name));
 });
+// Beside pages that are written by hand: nothing else in its directory is looked at.
+wanted.set('docs/cli.md', commandReference(describedProgram()));
 const stale = [...wanted]
   .filter(([path, text]) => !existsSync(path) || readFileSync(path, 'utf8') !== text)
   .map(([path]) => path);

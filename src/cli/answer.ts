@@ -7,9 +7,7 @@ import type { Session } from './surroundings.ts';
 export type AnswerForm = 'text' | 'json' | 'yaml' | 'name';
 
 export const answerOption = (): Option =>
-  new Option('-o, --output <form>', 'text, json, yaml or name')
-    .choices(['text', 'json', 'yaml', 'name'])
-    .default('text');
+  new Option('-o, --output <form>', 'form of the answer').choices(['text', 'json', 'yaml', 'name']).default('text');
 
 /** One whole JSON or YAML text, with a line break at its end. */
 export function render(value: unknown, form: 'json' | 'yaml'): string {

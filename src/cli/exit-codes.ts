@@ -21,7 +21,7 @@ export const exitCodeMeanings: Record<ExitCode, string> = {
   1: 'Failed. With `--wait`: a run or request failed or was deleted. Also every error that has no code of its own.',
   2: 'The command line is wrong: an unknown word, a missing option, or two places at once. Nothing was done.',
   4: 'The cluster does not know who asks, or does not allow it; the message names the verb, the resource and the namespace. For a home: the rights on its files.',
-  6: 'Refused by `backup` or `restore` before anything was begun: no such policy, run or database, a suspended policy, no backup yet, a name that is taken.',
+  6: 'Refused by `backup` or `restore` before anything was begun: no such policy or run, a suspended policy, several databases and none named, no backup yet, a name that is taken.',
   7: '`--timeout` is over. The work goes on.',
   130: 'The wait was interrupted by Ctrl-C or TERM. The work goes on.',
 };

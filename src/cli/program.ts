@@ -41,6 +41,15 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   }
 }
 
+/** The tree of commands to be read, not run: it has no place to act on. */
+export const describedProgram = (): Command =>
+  createProgram({
+    calledAs: 'backstay',
+    version: '',
+    print: () => undefined,
+    printError: () => undefined,
+  } as unknown as Session);
+
 /** The tree of commands. Help, completion and docs/cli.md are read off it. */
 export function createProgram(session: Session): Command {
   const program = new Command('backstay')

@@ -77,7 +77,7 @@ function addGet(program: Command, session: Session): void {
     .argument('[name]', 'only this one')
     .option('-A, --all-namespaces', 'in all namespaces')
     .addOption(
-      new Option('-o, --output <form>', 'table, wide, json, yaml or name')
+      new Option('-o, --output <form>', 'form of the answer')
         .choices(['table', 'wide', 'json', 'yaml', 'name'])
         .default('table'),
     )

@@ -38,7 +38,14 @@ export function addRestore(program: Command, session: Session): void {
     .option('--port <port>', 'TCP port of the server', toPort)
     .requiredOption('--admin-secret <secret>', 'Secret with username and password of a role that may create everything')
     .option('--identity-secret <secret>', 'Secret with the age identity; left out: the one of the policy')
-    .addOption(new Option('--tls-mode <mode>').choices(['Disable', 'Require', 'VerifyCA', 'VerifyFull']))
+    .addOption(
+      new Option('--tls-mode <mode>', 'of the connection; left out: Require').choices([
+        'Disable',
+        'Require',
+        'VerifyCA',
+        'VerifyFull',
+      ]),
+    )
     .option('--tls-ca-secret <secret>', 'Secret with ca.crt, for VerifyCA and VerifyFull')
     .option('--image <image>', 'image with pg_restore; left out: the one of the policy')
     .option('--name <name>', 'of the RestoreRequest; left out: one is made')

@@ -19,7 +19,7 @@ export function addStatus(program: Command, session: Session): void {
     .argument('[policy]', 'only this BackupPolicy')
     .option('-A, --all-namespaces', 'in all namespaces')
     .addOption(
-      new Option('-o, --output <form>', 'table, wide, json, yaml, or name: the policies that are not protected')
+      new Option('-o, --output <form>', 'form of the answer; name: the policies that are not protected')
         .choices(['table', 'wide', 'json', 'yaml', 'name'])
         .default('table'),
     )

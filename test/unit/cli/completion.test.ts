@@ -6,15 +6,9 @@ import { describe, expect, it } from '@jest/globals';
 import type { Command } from 'commander';
 import { complete, type NamesOf } from '../../../src/cli/completion/complete.ts';
 import { completionScripts, shells } from '../../../src/cli/completion/scripts.ts';
-import { createProgram } from '../../../src/cli/program.ts';
-import type { Session } from '../../../src/cli/surroundings.ts';
+import { describedProgram } from '../../../src/cli/program.ts';
 
-const program = createProgram({
-  version: '0',
-  calledAs: 'backstay',
-  print() {},
-  printError() {},
-} as unknown as Session);
+const program = describedProgram();
 const namesOf: NamesOf = async (kind, { namespace = 'default' }) => [`${kind}-in-${namespace}`, 'other'];
 
 async function words(line: string): Promise<string[]> {

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Fault } from '../../../src/base/fault.ts';
 import { CommandError } from '../../../src/cli/complaint.ts';
 import type { Place } from '../../../src/cli/place.ts';
-import { runCommandLine } from '../../../src/cli/program.ts';
+import { describedProgram, runCommandLine } from '../../../src/cli/program.ts';
+import { commandReference } from '../../../src/cli/reference.ts';
 import type { Surroundings } from '../../../src/cli/surroundings.ts';
 import type { Objects } from '../../../src/cluster/objects.ts';
 import type { Resource } from '../../../src/cluster/resource.ts';
@@ -132,4 +134,19 @@ describe('the command line', () => {
   it('get of a kind that is nearly one says which was meant', async () => {
     expect((await backstay('get --home /h polices')).err).toContain('Did you mean policies?');
   });
+
+  it('docs/cli.md says what help, exit codes and schemas say', () => {
+    expect(readFileSync('docs/cli.md', 'utf8')).toBe(commandReference(describedProgram()));
+  });
+
+  const examples = [...readFileSync('docs/cli.md', 'utf8').matchAll(/^ {2}backstay (.*)$/gm)].map(
+    ([, args = '']) => args,
+  );
+  it.each(examples.map((args) => args.replace(/ [|>].*$/, '').replace('report.yaml', '-')))(
+    'the example "%s" is one that can be typed',
+    async (args) => {
+      const { code, err } = await backstay(/^(keys|completion|standalone)/.test(args) ? args : `${args} --home /h`);
+      expect({ code, err }).not.toMatchObject({ code: 2 });
+    },
+  );
 });
