@@ -60,7 +60,7 @@ never the work. An API server that is away meanwhile is asked again.
 
 const output = `## Output for machines
 
-\`get -o json|yaml\` prints the objects as the API has them. Every other command with \`-o json|yaml\` prints exactly one document
+\`get -o json|yaml\` prints the objects as the API has them. Every other command that has \`-o json|yaml\` prints exactly one document
 on the standard output, after everything else: the answer, or the error; lines for people go to the standard error then. Only
 a command line that cannot be parsed (exit code 2) has no document. Documents have \`apiVersion: ${contractVersion}\`. Within v1
 fields are only added, and words are only added to a list of words: take an unknown word for "not good".

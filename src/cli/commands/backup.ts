@@ -1,20 +1,16 @@
 import type { Command } from 'commander';
-import { parseDurationMs } from '../../base/duration.ts';
 import { ObjectsError } from '../../cluster/objects.ts';
-import { type AnswerForm, answer, answerOption, isMachineForm, named, speaker } from '../answer.ts';
+import { answer, answerOption, isMachineForm, named, speaker } from '../answer.ts';
 import { CommandError } from '../complaint.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { handName } from '../hand-name.ts';
 import { addPlaceOptions, openPlace, type Place, type PlaceOptions, placeFlags, shellWord } from '../place.ts';
 import { planBackup } from '../plan-backup.ts';
 import type { Session } from '../surroundings.ts';
-import { waitAndAnswer, waitOptions } from './waiting.ts';
+import { type WaitOptions, waitAndAnswer, waitOptions } from './waiting.ts';
 
-interface BackupOptions extends PlaceOptions {
+interface BackupOptions extends PlaceOptions, WaitOptions {
   database?: string;
-  wait?: true;
-  timeout: string;
-  output: AnswerForm;
 }
 
 /** `backup POLICY`: a run now, beside those of the schedules. */
@@ -28,7 +24,6 @@ export function addBackup(program: Command, session: Session): void {
     .addOption(answerOption())
     .addHelpText('after', '\nExamples:\n  backstay backup shop --wait\n  backstay backup shop --database shop -o name');
   addPlaceOptions(command).action(async (policyName: string, options: BackupOptions) => {
-    const timeoutMs = parseDurationMs(options.timeout);
     if (isMachineForm(options.output)) session.answerIn(options.output);
     const place = await openPlace(options, session);
     try {
@@ -48,7 +43,7 @@ export function addBackup(program: Command, session: Session): void {
       const objects = [{ ...named('BackupRun', target), change: 'created' as const }];
       speaker(session, options.output)(`BackupRun ${name} created`);
       if (options.wait === true) {
-        await waitAndAnswer(session, place, options, { targets: [target], objects, timeoutMs });
+        await waitAndAnswer(session, place, options, { targets: [target], objects });
         return;
       }
       speaker(

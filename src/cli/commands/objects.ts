@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { parseDurationMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Kind, ObjectKey } from '../../cluster/resource.ts';
 import { type AnswerForm, answer, answerOption, isMachineForm, named, render, speaker } from '../answer.ts';
@@ -11,13 +10,10 @@ import { renderObjects } from '../list.ts';
 import { addPlaceOptions, openPlace, type PlaceOptions, placeFlags, shellWord } from '../place.ts';
 import type { Session } from '../surroundings.ts';
 import type { WaitTarget } from '../wait.ts';
-import { waitAndAnswer, waitOptions } from './waiting.ts';
+import { type WaitOptions, waitAndAnswer, waitOptions } from './waiting.ts';
 
-interface ApplyOptions extends PlaceOptions {
+interface ApplyOptions extends PlaceOptions, WaitOptions {
   file: string[];
-  wait?: true;
-  timeout: string;
-  output: AnswerForm;
 }
 
 interface GetOptions extends PlaceOptions {
@@ -44,7 +40,6 @@ function addApply(program: Command, session: Session): void {
       '\nExamples:\n  backstay apply -f policy.yaml\n  backstay apply --home /var/lib/backstay -f run.yaml --wait',
     );
   addPlaceOptions(command).action(async (options: ApplyOptions) => {
-    const timeoutMs = parseDurationMs(options.timeout);
     if (isMachineForm(options.output)) session.answerIn(options.output);
     const files = options.file.map((name) => ({ name, text: readText(name) }));
     const place = await openPlace(options, session);
@@ -62,7 +57,7 @@ function addApply(program: Command, session: Session): void {
         return;
       }
       const targets = objects.filter(({ kind }) => kind === 'BackupRun' || kind === 'RestoreRequest') as WaitTarget[];
-      await waitAndAnswer(session, place, options, { targets, objects, timeoutMs });
+      await waitAndAnswer(session, place, options, { targets, objects });
     } finally {
       place.close();
     }

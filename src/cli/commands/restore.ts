@@ -2,23 +2,19 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { checkMode } from '../../api/mode.ts';
 import { apiVersion, checkNameLength } from '../../api/names.ts';
 import { parseSpec } from '../../api/parse.ts';
-import { parseDurationMs } from '../../base/duration.ts';
 import { ObjectsError } from '../../cluster/objects.ts';
-import { type AnswerForm, answer, answerOption, isMachineForm, named, render, speaker } from '../answer.ts';
+import { answer, answerOption, isMachineForm, named, render, speaker } from '../answer.ts';
 import { CommandError } from '../complaint.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { handName } from '../hand-name.ts';
 import { addPlaceOptions, openPlace, type Place, type PlaceOptions, placeFlags, shellWord } from '../place.ts';
 import { checkSource, type RestoreWishes, restoreSpec } from '../plan-restore.ts';
 import type { Session } from '../surroundings.ts';
-import { waitAndAnswer, waitOptions } from './waiting.ts';
+import { type WaitOptions, waitAndAnswer, waitOptions } from './waiting.ts';
 
-interface RestoreOptions extends PlaceOptions, RestoreWishes {
+interface RestoreOptions extends PlaceOptions, WaitOptions, RestoreWishes {
   name?: string;
   dryRun?: true;
-  wait?: true;
-  timeout: string;
-  output: AnswerForm;
 }
 
 /** `restore`: a backup into an empty database of a running server. */
@@ -58,7 +54,6 @@ export function addRestore(program: Command, session: Session): void {
         '\n  backstay restore --run shop-nightly-202601010200 --database shop --host db2 --admin-secret shop-admin --dry-run',
     );
   addPlaceOptions(command).action(async (options: RestoreOptions) => {
-    const timeoutMs = parseDurationMs(options.timeout);
     if (isMachineForm(options.output)) session.answerIn(options.output);
     const source = options.run ?? options.policy;
     if (source === undefined) throw new CommandError('Usage', 'nothing to restore is named', 'Give --policy or --run.');
@@ -86,7 +81,7 @@ export function addRestore(program: Command, session: Session): void {
       const made = [{ ...named('RestoreRequest', target), change: 'created' as const }];
       speaker(session, options.output)(`RestoreRequest ${name} created`);
       if (options.wait === true) {
-        await waitAndAnswer(session, place, options, { targets: [target], objects: made, timeoutMs });
+        await waitAndAnswer(session, place, options, { targets: [target], objects: made });
         return;
       }
       speaker(

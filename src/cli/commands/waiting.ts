@@ -1,4 +1,6 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseDurationMs } from '../../base/duration.ts';
+import type { Fault } from '../../base/fault.ts';
 import { type AnswerForm, answer, speaker } from '../answer.ts';
 import type { Result } from '../contract.ts';
 import { liveLine } from '../live-line.ts';
@@ -9,20 +11,40 @@ import { type WaitTarget, waitForEnd } from '../wait.ts';
 export const waitOptions = (command: Command): Command =>
   command
     .option('--wait', 'wait for the end; the exit code is the outcome')
-    .option('--timeout <duration>', 'how long to wait; exit code 7 when it is over', '24h');
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait; exit code 7 when it is over')
+        .argParser(toMs)
+        .default(parseDurationMs('24h'), '24h')
+        .implies({ wait: true }),
+    );
+
+export interface WaitOptions {
+  wait?: true;
+  /** In milliseconds. */
+  timeout: number;
+  output: AnswerForm;
+}
+
+function toMs(text: string): number {
+  try {
+    return parseDurationMs(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Fault).hint);
+  }
+}
 
 /** Waits, says what happens, and answers with the outcome; on the ways that leave work behind it says how to see it. */
 export async function waitAndAnswer(
   session: Session,
   place: Place,
-  options: PlaceOptions & { output: AnswerForm },
-  { targets, objects, timeoutMs }: { targets: readonly WaitTarget[]; objects: Result['objects']; timeoutMs: number },
+  options: PlaceOptions & WaitOptions,
+  { targets, objects }: { targets: readonly WaitTarget[]; objects: Result['objects'] },
 ): Promise<void> {
   const say = speaker(session, options.output);
   const { outcome, exitCode, ends } = await waitForEnd(targets, {
     objects: place.objects,
     clock: session.clock,
-    timeoutMs,
+    timeoutMs: options.timeout,
     pollMs: place.pollMs,
     signal: session.stopSignal(),
     say,

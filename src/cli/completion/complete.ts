@@ -22,9 +22,13 @@ const nothing: Completion = { words: [], directive: directives.noFiles };
  * cannot fall behind it; names of objects come from the place that the words before it name.
  */
 export async function complete(program: Command, words: readonly string[], namesOf: NamesOf): Promise<Completion> {
-  const before = words.slice(0, -1);
-  const current = words.at(-1) ?? '';
-  const line = readLine(program, before);
+  const typed = words.at(-1) ?? '';
+  const line = readLine(program, words.slice(0, -1));
+  // `--option=val`: the shells put what is before the value in front again.
+  const [, flag, value] = /^(--[^=]+)=(.*)$/s.exec(typed) ?? [];
+  const option = line.command.options.find(({ long, required }) => required && long === flag);
+  const current = option === undefined ? typed : (value ?? '');
+  if (option !== undefined) line.open = option;
   const found = await candidates(line, current, namesOf);
   return { ...found, words: found.words.filter(({ word }) => word.startsWith(current)) };
 }

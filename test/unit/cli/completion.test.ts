@@ -47,6 +47,9 @@ describe('completion', () => {
     ['backup -n prod B', ['BackupPolicy-in-prod', ':4']],
     ['backup --namespace=prod B', ['BackupPolicy-in-prod', ':4']],
     ['backup shop ', [':4']],
+    ['backup --namespace=prod --wait B', ['BackupPolicy-in-prod', ':4']],
+    ['restore --tls-mode=V', ['VerifyCA', 'VerifyFull', ':4']],
+    ['restore --dry-run=V', [':4']],
     ['backup shop --timeout ', [':4']],
     ['restore --run ', ['BackupRun-in-default', 'other', ':4']],
     ['restore --tls-mode V', ['VerifyCA', 'VerifyFull', ':4']],
@@ -72,7 +75,7 @@ describe('completion', () => {
     try {
       writeFileSync(join(directory, 'script'), completionScripts.bash);
       writeFileSync(join(directory, 'policy.yaml'), '');
-      const answer = `case "$*" in *-f*) echo :0 ;; *) printf 'status\\tam I protected?\\nwith blank\\n:4\\n' ;; esac`;
+      const answer = `case "$*" in *-f*) echo :0 ;; *told*) shift; echo "$*" ;; *) printf 'status\\tam I protected?\\nwith blank\\n:4\\n' ;; esac`;
       writeFileSync(join(directory, 'backstay'), `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
       const ask = (...words: string[]): string =>
         execFileSync(
@@ -87,6 +90,8 @@ describe('completion', () => {
         );
       expect(ask('./backstay', 'st')).toBe('status|with blank|');
       expect(ask('./backstay', 'apply', '-f', 'pol')).toBe('policy.yaml|');
+      expect(ask('./backstay', 'told', '--home', '=', 'di')).toBe('told --home=di|');
+      expect(ask('./backstay', 'told', '')).toBe('told |');
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

@@ -66,14 +66,20 @@ async function backstay(args: string, objects: Resource[] = []): Promise<{ code:
 }
 
 describe('the command line', () => {
-  it.each(['', '--nonsense', 'get', 'get runs', 'apply --home /h', 'restor'])(
-    '"%s" is a usage error: exit code 2 and a word of help',
-    async (args) => {
-      const { code, err } = await backstay(args);
-      expect(code).toBe(2);
-      expect(err).not.toBe('');
-    },
-  );
+  it.each([
+    '',
+    '--nonsense',
+    'get',
+    'get runs',
+    'apply --home /h',
+    'apply --home /h -f x --timeout 5',
+    'get --home /h --context c runs',
+    'restor',
+  ])('"%s" is a usage error: exit code 2 and a word of help', async (args) => {
+    const { code, err } = await backstay(args);
+    expect(code).toBe(2);
+    expect(err).not.toBe('');
+  });
 
   it('says which command was meant', async () => {
     expect((await backstay('aply --home /h -f x')).err).toContain('Did you mean apply?');
@@ -107,11 +113,11 @@ describe('the command line', () => {
   });
 
   it('a wait that is over while the work goes on has an exit code of its own: 7', async () => {
-    const { code, out } = await backstay('apply --home /h -f test/fixtures/run.yaml --wait --timeout 0s', [
-      run('Running'),
-    ]);
-    expect(code).toBe(7);
-    expect(out).toContain('the work goes on');
+    for (const flags of ['--wait --timeout 0s', '--timeout 0s']) {
+      const { code, out } = await backstay(`apply --home /h -f test/fixtures/run.yaml ${flags}`, [run('Running')]);
+      expect(code).toBe(7);
+      expect(out).toContain('the work goes on');
+    }
   });
 
   it('get prints a table that fits what there is, and JSON of the same', async () => {
