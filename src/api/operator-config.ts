@@ -2,6 +2,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { Fault } from '../base/fault.ts';
 import { duration, image, objectName } from './field.ts';
+import { containerResources } from './job-settings.ts';
 import { parseAs } from './parse.ts';
 
 const httpPort = z
@@ -34,6 +35,28 @@ const timings = z.strictObject({
   retryBackoff: duration('30s', 'The pause before the second attempt after a failure that heals by itself.'),
   inspectAgain: duration('30s', 'The pause before the store is looked into again; grows with each try.'),
   giveUp: duration('10m', 'How long a deleted object is held back by a task that does not end.'),
+  shutdown: duration('20s', 'How long at most the end of running work is waited for when the process is stopped.'),
+});
+
+const jobs = z.strictObject({
+  serviceAccountName: objectName()
+    .optional()
+    .describe(
+      'ServiceAccount of the pods of tasks, in the namespace of each. Its token is never mounted. Left out: the one called default.',
+    ),
+  allowedImages: z
+    .array(z.string().min(1).max(512))
+    .default([])
+    .describe(
+      'Images that tools may come from; none: every image. An entry is an image, with or without tag; `*` in it stands ' +
+        'for any text: postgres, postgres:18, registry.example.com/db/*.',
+    ),
+  agentResources: containerResources()
+    .default({ requests: { cpu: '100m', memory: '256Mi' } })
+    .describe('Resources of the container that moves the bytes, where the policy says nothing else.'),
+  toolResources: containerResources()
+    .default({ requests: { cpu: '100m', memory: '64Mi' } })
+    .describe('Resources of the container with the tool of the database, where the policy says nothing else.'),
 });
 
 const limit = (most: string, byDefault: number) => z.int().min(0).max(100_000).default(byDefault).describe(most);
@@ -59,6 +82,7 @@ export const operatorConfig = z.strictObject({
     .describe('Namespaces that are looked after; none: all of them. With names, rights in these are enough.'),
   leaderElection: leaderElection.prefault({}).describe('For more than one replica.'),
   http: z.strictObject({ port: httpPort, silenceLimit }).prefault({}).describe('Probes and metrics.'),
+  jobs: jobs.prefault({}).describe('The pods of tasks.'),
   limits: limits.prefault({}).describe('How much is done at once.'),
   timings: timings.prefault({}).describe('Every pause of the operator.'),
 });

@@ -47,6 +47,7 @@ const attempt = {
     .optional()
     .describe('Why the task is being stopped. Written before it is.'),
   endedAt: time.optional().describe('When it was seen to be over.'),
+  detail: z.string().optional().describe('How it ended, when it left no report.'),
   outcome: z.string().optional().describe('Succeeded, or the reason of its failure.'),
 };
 

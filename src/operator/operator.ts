@@ -5,6 +5,7 @@ import { runController } from '../cluster/controller.ts';
 import type { Instruments } from '../cluster/instruments.ts';
 import type { Objects } from '../cluster/objects.ts';
 import type { Runner } from '../cluster/runner.ts';
+import type { Workloads } from '../cluster/workloads.ts';
 import { createGrantReconciler } from './backup-grant/reconcile.ts';
 import { createPolicyReconciler } from './backup-policy/reconcile.ts';
 import { createRunReconciler } from './backup-run/reconcile.ts';
@@ -27,6 +28,10 @@ export interface OperatorOptions {
   /** The namespaces that are looked after; none: all of them. */
   namespaces?: readonly string[];
   limits?: Limits;
+  /** Where the servers are. Kubernetes only. */
+  workloads?: Workloads;
+  /** Images of tools that may be run; none: all of them. */
+  allowedImages?: readonly string[];
 }
 
 /**
@@ -36,13 +41,13 @@ export interface OperatorOptions {
 export async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
   const { objects, runner, clock, log, mode, random = Math.random, instruments, namespaces = [] } = options;
   const timings = { ...defaultTimings, ...options.timings };
-  const { limits = defaultLimits } = options;
+  const { workloads, allowedImages, limits = defaultLimits } = options;
   const turns = createTurns({ objects, mode, limits, timings });
   const clusterId = await objects.clusterId();
   const reconcilers = [
     createPolicyReconciler({ objects, mode, log }),
-    createRunReconciler({ objects, runner, mode, timings, log, clusterId, turns }),
-    createRequestReconciler({ objects, runner, mode, timings, log, namespaces, turns }),
+    createRunReconciler({ objects, runner, mode, timings, log, clusterId, turns, workloads, allowedImages }),
+    createRequestReconciler({ objects, runner, mode, timings, log, namespaces, turns, workloads, allowedImages }),
     createGrantReconciler(),
   ];
   // One controller that cannot go on ends the others: half an operator would look alive.

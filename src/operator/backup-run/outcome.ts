@@ -10,6 +10,7 @@ import type { SetSummary } from '../../contract/report.ts';
 import { beginRecord, type Failure, failureOf, stoppedBy, type TaskEnd, type TaskVerdict } from '../judge-task.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import type { ImageChoice } from '../tool-image.ts';
 
 // Pure: from what was found out to what the status must say next. The first argument is always the status as it is.
 
@@ -30,11 +31,17 @@ export function outOfLine({ turn: _none, ...state }: RunState): RunState {
 export function beginAttempt(
   state: RunState,
   name: string,
-  plan: { store: string; startingMs: number; runningDeadline: string },
+  plan: { store: string; startingMs: number; runningDeadline: string; toolImage: string | undefined },
   nowMs: number,
 ): ReconcileResult {
   const number = (state.attempts?.length ?? 0) + 1;
-  const attempt: Attempt = { number, store: plan.store, ...beginRecord(nowMs, plan.startingMs, plan.runningDeadline) };
+  const { store, startingMs, runningDeadline, toolImage } = plan;
+  const attempt: Attempt = {
+    number,
+    store,
+    ...beginRecord(nowMs, startingMs, runningDeadline),
+    ...(toolImage !== undefined && { toolImage }),
+  };
   const status: RunState = {
     ...state,
     phase: 'Starting',
@@ -43,6 +50,23 @@ export function beginAttempt(
     currentTask: attemptTask(name, number),
   };
   return { outcome: after(0, 'Starting', `attempt ${number} is about to start`), status };
+}
+
+/** The image is found: it must be in the status before the task is asked for. */
+export function prepare(state: RunState, attempt: Attempt): ReconcileResult {
+  const { waitingFor: _came, ...prepared } = attempt;
+  const outcome = after(0, 'Starting', `attempt ${attempt.number} is about to start`);
+  return { outcome, status: withAttempt(state, prepared) };
+}
+
+/** The task cannot be asked for yet. */
+export function holdUp(
+  state: RunState,
+  attempt: Attempt,
+  { record, reason, message }: Extract<ImageChoice, { kind: 'held-up' }>,
+  { recheckMs }: Timings,
+): ReconcileResult {
+  return { outcome: waiting(reason, message, recheckMs), status: withAttempt(state, { ...attempt, ...record }) };
 }
 
 /** The task of the attempt goes on, or is being stopped. */
@@ -76,7 +100,8 @@ export function endAttempt(
     return failAttempt(state, attempt, end.failure, nowMs, timings);
   // An unknown end is never taken for a failure, and the work is never blindly repeated: the store knows.
   const { endedAt: _open, ...open } = attempt;
-  return beginInspection(state, name, open, nowMs);
+  const known = end.kind === 'unknown' ? { detail: end.detail.slice(0, 500) } : {};
+  return beginInspection(state, name, { ...open, ...known }, nowMs);
 }
 
 /**
@@ -129,9 +154,10 @@ export function endInspection(
   if (end.kind === 'reported' && end.report.outcome === 'backed-up')
     return succeed(state, attempt, end.report.set, nowMs);
   if (end.kind === 'reported' && end.report.outcome === 'no-manifest') {
+    const seen = attempt.detail === undefined ? '' : ` (${attempt.detail})`;
     const lost = failureOf(
       'AgentLost',
-      `nobody knows how attempt ${attempt.number} ended, and the store holds no backup of it`,
+      `nobody knows how attempt ${attempt.number} ended${seen}, and the store holds no backup of it`,
     );
     return failAttempt(state, attempt, stoppedBy(attempt) ?? lost, nowMs, timings);
   }
@@ -170,7 +196,9 @@ function failAttempt(
   timings: Timings,
 ): ReconcileResult {
   // One that was stopped at a deadline had its time, whatever it waited for.
-  const isOnce = attempt.number >= attemptsMax || attempt.stopping !== undefined;
+  const isLate =
+    attempt.stopping !== undefined || (attempt.acceptedAt === undefined && attempt.waitingFor !== undefined);
+  const isOnce = attempt.number >= attemptsMax || isLate;
   if (isOnce || !isTransient(failure)) return fail(state, attempt, failure, nowMs);
   const {
     currentTask: _over,

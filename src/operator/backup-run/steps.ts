@@ -21,13 +21,14 @@ import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import { chooseImage, imageForIntent, refusedForNow, type ToolImageOptions } from '../tool-image.ts';
 import { serverIdentity, storeIdentity } from '../turn/identity.ts';
 import type { Turns } from '../turn/turns.ts';
 import type { Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { backupTask, inspectTask } from './task.ts';
 
-export interface RunReconcilerOptions {
+export interface RunReconcilerOptions extends ToolImageOptions {
   objects: Objects;
   runner: Runner;
   mode: Mode;
@@ -73,6 +74,7 @@ export const backupRunSteps: readonly Step<Visit>[] = [
   { name: 'hold', take: holdRun },
   { name: 'write-intent', take: writeIntent },
   { name: 'observe-task', take: observeTask },
+  { name: 'choose-image', take: chooseToolImage },
   { name: 'start-task', take: startTask },
   { name: 'stop-task', take: stopTask },
   { name: 'write-progress', take: writeProgress },
@@ -150,10 +152,15 @@ async function holdRun(visit: Visit): Promise<undefined> {
   visit.run = visit.written;
 }
 
-async function writeIntent({ run, state, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+async function writeIntent({ run, state, policy, options, nowMs }: Visit): Promise<ReconcileResult | undefined> {
   if (policy === undefined || currentTask(run, state) !== undefined) return undefined;
   const { stores, startingDeadline, runningDeadline } = policy;
-  const plan = { store: stores[0]?.name ?? '', startingMs: parseDurationMs(startingDeadline), runningDeadline };
+  const plan = {
+    store: stores[0]?.name ?? '',
+    startingMs: parseDurationMs(startingDeadline),
+    runningDeadline,
+    toolImage: await imageForIntent({ policy, namespace: run.metadata.namespace }, options),
+  };
   return next.beginAttempt(state, run.metadata.name, plan, nowMs);
 }
 
@@ -170,6 +177,24 @@ async function observeTask(visit: Visit): Promise<ReconcileResult | undefined> {
   const observation = withOwnReport(await options.runner.observe({ namespace, name: task.name }), uid);
   visit.seen = { task, observation, verdict: judgeTask(task.record, observation, nowMs) };
   return undefined;
+}
+
+/** Which image it is, or what it waits for, is in the status before the task is asked for. */
+async function chooseToolImage(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { run, policy, state, options, seen } = visit;
+  if (seen?.verdict.kind !== 'start' || seen.task.inspection !== undefined || policy === undefined) return undefined;
+  const { attempt } = seen.task;
+  const choice = await chooseImage(attempt, { policy, namespace: run.metadata.namespace }, options);
+  switch (choice.kind) {
+    case 'settled':
+      return undefined;
+    case 'chosen':
+      return next.prepare(state, { ...attempt, ...choice.record });
+    case 'held-up':
+      return next.holdUp(state, attempt, choice, options.timings);
+    case 'refused':
+      return end(visit, attempt, { kind: 'failed', failure: choice.failure });
+  }
 }
 
 async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
@@ -189,6 +214,8 @@ async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
       inspection === undefined ? backupTask(input, attempt) : inspectTask(input, attempt, inspection),
     );
   } catch (error) {
+    const heldUp = refusedForNow(attempt, error);
+    if (heldUp !== undefined && inspection === undefined) return next.holdUp(state, attempt, heldUp, options.timings);
     if (!(error instanceof Fault)) throw error;
     const { reason, sentence: message, hint } = error;
     return end(
@@ -198,8 +225,9 @@ async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
     );
   }
   const acceptedAt = timestamp(nowMs);
+  const { waitingFor: _over, ...begun } = attempt;
   const accepted =
-    inspection === undefined ? { ...attempt, acceptedAt } : { ...attempt, inspection: { ...inspection, acceptedAt } };
+    inspection === undefined ? { ...begun, acceptedAt } : { ...attempt, inspection: { ...inspection, acceptedAt } };
   const reason = inspection === undefined ? 'Starting' : 'Inspecting';
   return { outcome: after(recheckMs, reason, 'the task has not begun yet'), status: next.withAttempt(state, accepted) };
 }

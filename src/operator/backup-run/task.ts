@@ -25,12 +25,12 @@ export function backupTask({ run, spec, policy, clusterId }: RunTaskInput, attem
   const server = serverPart(policy.engine, address, 'backup', credentials.backup, namespace);
   const store = storePart(policy);
   const { algorithm, level = levels[policy.compression.algorithm] } = policy.compression;
-  const image = policy.toolImages?.dump;
   return {
     ...taskFrame(run, attemptTask(name, attempt.number), attempt),
     secrets: [...server.secrets, ...store.secrets],
     volumes: store.volumes,
-    tool: image === undefined ? {} : { image },
+    tool: attempt.toolImage === undefined ? {} : { image: attempt.toolImage },
+    pod: policy.jobs,
     task: () => ({
       taskVersion,
       verb: 'backup',
@@ -62,6 +62,7 @@ export function inspectTask(
     secrets: store.secrets,
     volumes: store.volumes,
     tool: undefined,
+    pod: policy.jobs,
     task: () => ({
       taskVersion,
       verb: 'inspect',

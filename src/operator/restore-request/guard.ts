@@ -50,8 +50,16 @@ function named(name: string, runs: readonly Resource[]): ChosenSource {
 }
 
 function chosen({ metadata, spec, status }: Resource): ChosenSource | undefined {
-  const { phase, set } = (status ?? {}) as BackupRunStatus;
+  const { phase, set, attempts = [] } = (status ?? {}) as BackupRunStatus;
   if (phase !== 'Succeeded' || set === undefined) return undefined;
   const { runUid, manifestSha256, consistentAt } = set;
-  return { run: metadata.name, policy: (spec as BackupRunSpec).policyName, runUid, manifestSha256, consistentAt };
+  const toolImage = attempts.at(-1)?.toolImage;
+  return {
+    run: metadata.name,
+    policy: (spec as BackupRunSpec).policyName,
+    runUid,
+    manifestSha256,
+    consistentAt,
+    ...(toolImage !== undefined && { toolImage }),
+  };
 }

@@ -8,11 +8,26 @@ import { after, done, type Outcome, stalled, waiting } from '../../cluster/outco
 import type { ReconcileResult } from '../../cluster/status.ts';
 import { type Failure, failureOf, stoppedBy, type TaskEnd, type TaskVerdict } from '../judge-task.ts';
 import type { Timings } from '../timings.ts';
+import type { ImageChoice } from '../tool-image.ts';
 
 // Pure: from what was found out to what the status must say next. The first argument is always the status as it is.
 
 /** The status without what the status writer adds. */
 export type RequestState = Omit<RestoreRequestStatus, 'conditions' | 'observedGeneration'>;
+
+/** The image is found: it must be in the status before the task is asked for. */
+export function prepare(state: RequestState, task: TaskRecord): ReconcileResult {
+  return { outcome: after(0, 'Preparing', 'the task is about to start'), status: { ...state, task } };
+}
+
+/** The task cannot be asked for yet. */
+export function holdUp(
+  state: RequestState,
+  { record, reason, message }: Extract<ImageChoice, { kind: 'held-up' }>,
+  { recheckMs }: Timings,
+): ReconcileResult {
+  return { outcome: waiting(reason, message, recheckMs), status: { ...state, task: record } };
+}
 
 /** Waiting, and not for its turn: whoever cannot use a turn must not keep it from others. */
 export function outOfLine({ turn: _none, ...state }: RequestState): RequestState {

@@ -19,6 +19,7 @@ import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
 import { restoreTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
+import { chooseImage, refusedForNow, type ToolImageOptions } from '../tool-image.ts';
 import { serverIdentity } from '../turn/identity.ts';
 import type { Turns } from '../turn/turns.ts';
 import type { Step } from '../walk.ts';
@@ -26,7 +27,7 @@ import * as next from './outcome.ts';
 import { checkStillGranted, findSource, findSourcePolicy, isForeign, type SourcePlace } from './source.ts';
 import { type ChosenSource, restoreTaskSpec } from './task.ts';
 
-export interface RequestReconcilerOptions {
+export interface RequestReconcilerOptions extends ToolImageOptions {
   objects: Objects;
   runner: Runner;
   mode: Mode;
@@ -72,6 +73,7 @@ export const restoreRequestSteps: readonly Step<Visit>[] = [
   { name: 'write-intent', take: writeIntent },
   { name: 'observe-task', take: observeTask },
   { name: 'check-grant', take: checkGrant },
+  { name: 'choose-image', take: chooseToolImage },
   { name: 'start-task', take: startTask },
   { name: 'stop-task', take: stopTask },
   { name: 'write-progress', take: writeProgress },
@@ -188,6 +190,32 @@ async function checkGrant({ request, spec, state, options, seen }: Visit): Promi
   }
 }
 
+/** Which image it is, or what it waits for, is in the status before the task is asked for. */
+async function chooseToolImage(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { request, spec, state, options, nowMs, seen } = visit;
+  if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
+  const { policy: policyName, namespace = request.metadata.namespace, toolImage: recorded } = state.source;
+  try {
+    const policy = await findSourcePolicy(sourcePlace(request, spec, options), policyName);
+    const wanted = { policy, namespace, named: spec.toolImages?.restore, recorded };
+    const choice = await chooseImage(seen.record, wanted, options);
+    switch (choice.kind) {
+      case 'settled':
+        return undefined;
+      case 'chosen':
+        return next.prepare(state, choice.record);
+      case 'held-up':
+        return next.holdUp(state, choice, options.timings);
+      case 'refused':
+        return next.endTask(state, seen.record, { kind: 'failed', failure: choice.failure }, nowMs);
+    }
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const { reason, sentence: message, hint } = error;
+    return next.endTask(state, seen.record, { kind: 'failed', failure: { reason, message, hint } }, nowMs);
+  }
+}
+
 async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
   const { request, spec, state, options, nowMs, seen } = visit;
   if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
@@ -196,11 +224,14 @@ async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
     await refuseOld(options.objects, request);
     await options.runner.start(restoreTaskSpec(request, spec, policy, state.source, seen.record));
   } catch (error) {
+    const heldUp = refusedForNow(seen.record, error);
+    if (heldUp !== undefined) return next.holdUp(state, heldUp, options.timings);
     if (!(error instanceof Fault)) throw error;
     const { reason, sentence: message, hint } = error;
     return next.endTask(state, seen.record, { kind: 'failed', failure: { reason, message, hint } }, nowMs);
   }
-  const task = { ...seen.record, acceptedAt: timestamp(nowMs) };
+  const { waitingFor: _over, ...begun } = seen.record;
+  const task = { ...begun, acceptedAt: timestamp(nowMs) };
   return {
     outcome: after(options.timings.recheckMs, 'Preparing', 'the task has not begun yet'),
     status: { ...state, task },

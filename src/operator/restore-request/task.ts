@@ -23,12 +23,12 @@ export function restoreTaskSpec(
   const server = serverPart(policy.engine, address, 'admin', credentials.admin, namespace);
   const store = storePart(policy);
   const identity = identityPart(spec.source.identity ?? policy.encryption?.age.identity);
-  const image = spec.toolImages?.restore ?? policy.toolImages?.dump;
   return {
     ...taskFrame(request, restoreTask(name), record),
     secrets: [...server.secrets, ...store.secrets, ...identity.secrets],
     volumes: store.volumes,
-    tool: image === undefined ? {} : { image },
+    tool: record.toolImage === undefined ? {} : { image: record.toolImage },
+    pod: policy.jobs,
     task: () => ({
       taskVersion,
       verb: 'restore',

@@ -11,11 +11,12 @@ import { timestamp } from '../../../src/base/clock.ts';
 import { isReason } from '../../../src/base/reasons.ts';
 import { conditionsIn } from '../../../src/cluster/conditions.ts';
 import type { Reconciler } from '../../../src/cluster/controller.ts';
-import { type ObjectEvent, type Objects, ObjectsError } from '../../../src/cluster/objects.ts';
+import { type ObjectChange, type ObjectEvent, type Objects, ObjectsError } from '../../../src/cluster/objects.ts';
 import type { Outcome } from '../../../src/cluster/outcome.ts';
 import { type Draft, type Kind, type ObjectKey, policyNameOf, type Resource } from '../../../src/cluster/resource.ts';
 import type { Observation, Runner, TaskSpec } from '../../../src/cluster/runner.ts';
 import { writeStatus } from '../../../src/cluster/status.ts';
+import type { Workloads } from '../../../src/cluster/workloads.ts';
 import type { Report } from '../../../src/contract/report.ts';
 import { createGrantReconciler } from '../../../src/operator/backup-grant/reconcile.ts';
 import { createPolicyReconciler } from '../../../src/operator/backup-policy/reconcile.ts';
@@ -52,8 +53,12 @@ export class World {
   calls = 0;
   killAt: { call: number; when: 'before' | 'after' } | undefined;
   readonly mode: Mode;
+  /** What the workload runs, or why that is not known. Kubernetes only. */
+  runningImage: () => string = () => 'postgres@sha256:1';
+  allowedImages: string[] = [];
   namespaces: string[] = [];
   limits: Limits = defaultLimits;
+  readonly #listeners = new Set<(change: ObjectChange) => void>();
   #version = 0;
 
   constructor(mode: Mode = 'standalone') {
@@ -134,15 +139,17 @@ export class World {
   }
 
   #reconciler(kind: Kind): Reconciler {
-    const { objects, runner, mode } = this;
+    const { objects, runner, mode, allowedImages } = this;
+    const workloads: Workloads = { runningImage: () => this.#call(() => this.runningImage()) };
+    const images = { mode, workloads, allowedImages };
     const log = pino({ level: 'silent' });
     const timings = defaultTimings;
     const turns = createTurns({ objects, mode, limits: this.limits, timings });
     if (kind === 'BackupPolicy') return createPolicyReconciler({ objects, mode, log });
     if (kind === 'BackupRun')
-      return createRunReconciler({ objects, runner, mode, timings, log, clusterId: 'here', turns });
+      return createRunReconciler({ objects, runner, ...images, timings, log, clusterId: 'here', turns });
     if (kind === 'BackupGrant') return createGrantReconciler();
-    return createRequestReconciler({ objects, runner, mode, timings, log, namespaces: this.namespaces, turns });
+    return createRequestReconciler({ objects, runner, ...images, timings, log, namespaces: this.namespaces, turns });
   }
 
   #store(object: Resource): Resource {
@@ -150,8 +157,10 @@ export class World {
     const made = copy({ ...object, metadata: { ...object.metadata, resourceVersion: String(this.#version) } });
     const { deletionTimestamp, finalizers = [] } = made.metadata;
     const key = wordOf(made.kind, made.metadata);
-    if (deletionTimestamp !== undefined && finalizers.length === 0) this.stored.delete(key);
+    const isGone = deletionTimestamp !== undefined && finalizers.length === 0;
+    if (isGone) this.stored.delete(key);
     else this.stored.set(key, made);
+    for (const tell of this.#listeners) tell({ type: isGone ? 'gone' : 'present', object: copy(made) });
     return copy(made);
   }
 
@@ -187,7 +196,14 @@ export class World {
       this.#call(() => copy([...this.stored.values()].filter((one) => policyNameOf(one) === name))),
     isCurrent: async ({ kind, metadata }) =>
       this.read(kind, metadata.name)?.metadata.resourceVersion === metadata.resourceVersion,
-    watch: async () => undefined,
+    watch: async (kind, onChange, signal) => {
+      const tell = (change: ObjectChange): void => {
+        if (change.object.kind === kind) onChange(change);
+      };
+      this.#listeners.add(tell);
+      signal.addEventListener('abort', () => this.#listeners.delete(tell), { once: true });
+      for (const object of [...this.stored.values()]) tell({ type: 'present', object: copy(object) });
+    },
     create: ({ kind, metadata, spec }: Draft) =>
       this.#call(() => {
         if (this.read(kind, metadata.name) !== undefined) throw new ObjectsError('AlreadyExists', metadata.name);
