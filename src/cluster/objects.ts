@@ -1,7 +1,7 @@
 import type { Draft, Kind, ObjectKey, Resource } from './resource.ts';
 
 /**
- * The port to the place where our three kinds live: the API server, or files in a home directory. Every call has a
+ * The port to the place where our four kinds live: the API server, or files in a home directory. Every call has a
  * deadline of its own; failures are `ObjectsError`s. One contract suite runs against both implementations.
  */
 export interface Objects {
