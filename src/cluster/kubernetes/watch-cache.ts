@@ -102,7 +102,7 @@ export class WatchCache {
 
   #put(object: Resource, before: Resource | undefined): void {
     if (before !== undefined && before.metadata.uid !== object.metadata.uid) this.#drop(before);
-    else if (before !== undefined) this.#unindex(before);
+    else if (before !== undefined && policyWordOf(before) !== policyWordOf(object)) this.#unindex(before);
     this.#objects.set(wordOf(keyOf(object)), object);
     this.#index(object);
     if (before?.metadata.resourceVersion !== object.metadata.resourceVersion) this.#tell({ type: 'present', object });

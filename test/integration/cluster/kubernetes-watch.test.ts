@@ -6,7 +6,7 @@ import { connectByKubeconfig } from '../../../src/cluster/kubernetes/connect.ts'
 import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
 import { listAll } from '../../../src/cluster/kubernetes/list.ts';
 import { reflect, reflectorTimings } from '../../../src/cluster/kubernetes/reflector.ts';
-import { checkServedKinds } from '../../../src/cluster/kubernetes/served-kinds.ts';
+import { awaitServedKinds, checkServedKinds } from '../../../src/cluster/kubernetes/served-kinds.ts';
 import { type ApiServer, apiServer } from '../../harness/cluster/api-server.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
@@ -130,7 +130,8 @@ describe('list and watch at a real API server', () => {
   it('says in plain words that the kinds are missing, until they are there', async () => {
     await expect(checkServedKinds(client)).rejects.toMatchObject({
       reason: 'KindsMissing',
-      message: 'the API server does not serve backuppolicies, backupruns, restorerequests of backstay.dev/v1alpha1',
+      message:
+        'the API server does not serve backuppolicies, backupruns, restorerequests, backupgrants of backstay.dev/v1alpha1',
       hint: expect.stringContaining('crds/'),
     });
     const missing = client.json({ method: 'GET', path: '/apis/backstay.dev/v1alpha1/namespaces/x/backupruns/y' });
@@ -138,4 +139,37 @@ describe('list and watch at a real API server', () => {
     await installKinds(client);
     await checkServedKinds(client);
   });
+
+  it('refuses kinds of an older version by naming what they lack, and takes those of a later one', async () => {
+    await installKinds(client);
+    const crd = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/backuppolicies.backstay.dev';
+    const current = await client.json<CrdView>({ method: 'GET', path: crd });
+    const versions = structuredClone(current.spec.versions);
+    const properties = versions[0]!.schema.openAPIV3Schema.properties['spec']!.properties;
+    delete properties['suspend'];
+    delete properties['schedules'];
+    await client.json({ method: 'PATCH', path: crd, body: { spec: { versions } } });
+    await eventually(() =>
+      expect(checkServedKinds(client)).rejects.toMatchObject({
+        reason: 'KindsMissing',
+        message:
+          'the API server has an older form of the kinds of backstay.dev/v1alpha1: ' +
+          'it does not know BackupPolicy spec.schedules, BackupPolicy spec.suspend',
+        hint: expect.stringContaining('crds/'),
+      }),
+    );
+    const later = structuredClone(current.spec.versions);
+    later[0]!.schema.openAPIV3Schema.properties['spec']!.properties['later'] = { type: 'string', properties: {} };
+    await client.json({ method: 'PATCH', path: crd, body: { spec: { versions: later } } });
+    await awaitServedKinds(client, systemClock, 30_000, stop.signal);
+  });
 });
+
+interface CrdView {
+  spec: { versions: { schema: { openAPIV3Schema: NodeView } }[] };
+}
+
+interface NodeView {
+  type: string;
+  properties: Record<string, NodeView>;
+}

@@ -196,6 +196,21 @@ describe('am I protected? says', () => {
     });
   });
 
+  it('the same of runs of one second, in whatever order they are listed', async () => {
+    const world = await applied();
+    for (const name of ['one', 'two', 'three']) {
+      world.create('BackupRun', name, runSpec);
+      finish(world, name, success());
+    }
+    await visit(world);
+    const told = statusOf(world);
+    const reversed = [...world.stored].reverse();
+    world.stored.clear();
+    for (const [key, object] of reversed) world.stored.set(key, object);
+    await visit(world);
+    expect(statusOf(world)).toEqual(told);
+  });
+
   it('ReadOnly, and is ready, when another cluster owns the repository', async () => {
     const world = await afterTick({
       phase: 'Failed',
