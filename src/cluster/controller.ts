@@ -146,7 +146,12 @@ function createVisits(
     const { written: last = object, ...result } = await reconcile(object);
     own.add(last.metadata.resourceVersion);
     if (result.outcome.kind === 'failed') {
-      log.warn({ object: word, kind: reconciler.kind, err: result.outcome.error }, 'reconcile failed');
+      const { error } = result.outcome;
+      const { uid } = last.metadata;
+      log.warn(
+        { object: word, kind: reconciler.kind, uid, reason: toFault(error).reason, err: error },
+        'reconcile failed',
+      );
     }
     const status = await writeStatus(objects, clock, last, result);
     if (status.verdict === 'gone') return 'gone';
@@ -165,7 +170,7 @@ function createVisits(
     const own = new Set<string>();
     const arrived = new Set<string>();
     during.set(word, arrived);
-    const startedMs = clock.nowMs();
+    const startedMs = clock.monotonicMs();
     let ended: VisitOutcome = 'error';
     try {
       ended = await visitOnce(word, own);
@@ -173,7 +178,7 @@ function createVisits(
       log.warn({ object: word, kind: reconciler.kind, err: error }, 'visit not finished; it will be tried again');
       queue.addBackoff(word, error instanceof ObjectsError ? error.retryAfterMs : undefined);
     } finally {
-      instruments.reconciled(reconciler.kind, ended, clock.nowMs() - startedMs);
+      instruments.reconciled(reconciler.kind, ended, clock.monotonicMs() - startedMs);
       during.delete(word);
       if ([...arrived].some((version) => !own.has(version))) queue.add(word);
     }

@@ -87,9 +87,9 @@ export class ApiClient {
     if (request.method !== 'GET' && !this.#mayWrite()) {
       throw new ApiError('Unavailable', 0, 'this process is not the leader any more');
     }
-    const startedMs = this.#clock.nowMs();
+    const startedMs = this.#clock.monotonicMs();
     const measured = (code: string): void =>
-      this.instruments.apiRequest(request.method, code, this.#clock.nowMs() - startedMs);
+      this.instruments.apiRequest(request.method, code, this.#clock.monotonicMs() - startedMs);
     let response: IncomingMessage;
     try {
       response = await this.#send(request, await orAborted(this.#connection.authorize(), signal), signal);

@@ -71,7 +71,7 @@ class Election {
 
   lead(): Leadership {
     const { clock, log, identity } = this.#options;
-    log.info({ identity }, 'leading');
+    log.info({ holder: identity }, 'leading');
     const renewing = this.#renewUntilEnded();
     return {
       lost: this.#lost.signal,

@@ -14,9 +14,9 @@ export class ProcessMetrics implements Instruments {
   readonly #requests = new Map<string, { labels: Labels; count: number }>();
   readonly #requestSeconds = new Histogram();
 
-  constructor(version: string, nowMs: () => number) {
+  constructor(version: string, monotonicMs: () => number) {
     this.#version = version;
-    this.watches = new WatchRegister(nowMs);
+    this.watches = new WatchRegister(monotonicMs);
   }
 
   apiRequest(method: string, code: string, ms: number): void {

@@ -2,21 +2,21 @@ import type { WatchInstrument } from '../../cluster/instruments.ts';
 
 /** Which watches run, and when each was last heard. */
 export class WatchRegister {
-  readonly #nowMs: () => number;
+  readonly #monotonicMs: () => number;
   readonly #running = new Set<{ resource: string; heardMs: number; everHeard: boolean }>();
   readonly #restarts = new Map<string, number>();
 
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
+  constructor(monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
   }
 
   begin(resource: string): WatchInstrument {
-    const watch = { resource, heardMs: this.#nowMs(), everHeard: false };
+    const watch = { resource, heardMs: this.#monotonicMs(), everHeard: false };
     this.#running.add(watch);
     if (!this.#restarts.has(resource)) this.#restarts.set(resource, 0);
     return {
       heard: () => {
-        watch.heardMs = this.#nowMs();
+        watch.heardMs = this.#monotonicMs();
         watch.everHeard = true;
       },
       restarted: () => this.#restarts.set(resource, (this.#restarts.get(resource) ?? 0) + 1),
@@ -36,7 +36,7 @@ export class WatchRegister {
 
   /** Resources with a watch that has said nothing for `limitMs`. A healthy one says something every minute. */
   silentFor(limitMs: number): string[] {
-    return this.#resources(({ heardMs }) => this.#nowMs() - heardMs >= limitMs);
+    return this.#resources(({ heardMs }) => this.#monotonicMs() - heardMs >= limitMs);
   }
 
   #resources(wanted: (watch: { heardMs: number; everHeard: boolean }) => boolean): string[] {
