@@ -8,11 +8,13 @@ import type { OperatorOptions } from './cli/surroundings.ts';
 import type { Objects } from './cluster/objects.ts';
 import type { Kind } from './cluster/resource.ts';
 import type { Runner } from './cluster/runner.ts';
-import type { Timings } from './operator/timings.ts';
+import type { OperatorOptions as ControllerOptions } from './operator/operator.ts';
 import { version } from './version.ts';
 
 const clock = systemClock;
 const random = Math.random;
+// What `helm upgrade` has just installed is published by the API server a little later.
+const kindsPatienceMs = 15_000;
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   version,
@@ -84,7 +86,7 @@ async function runStandalone(options: { home: string; tools?: string; logLevel: 
       ownerExists: async ({ kind, name, uid }, namespace) =>
         (await objects.get(kind as Kind, { namespace, name }))?.metadata.uid === uid,
     });
-    return await operate(objects, runner, 'standalone', log);
+    return await operate(objects, runner, 'standalone', log, stopSignal());
   } finally {
     place.release();
     home.close();
@@ -96,21 +98,59 @@ async function runOperator(options: OperatorOptions): Promise<number> {
   const log = createLogger(config.logLevel, process.stdout);
   const { connectByKubeconfig, connectInCluster } = await import('./cluster/kubernetes/connect.ts');
   const { ApiClient } = await import('./cluster/kubernetes/http.ts');
-  const { KubernetesObjects } = await import('./cluster/kubernetes/objects.ts');
+  const { CachedObjects } = await import('./cluster/kubernetes/cached-objects.ts');
   const { KubernetesRunner } = await import('./cluster/kubernetes/runner.ts');
   const { podDefaults } = await import('./cluster/kubernetes/job.ts');
-  const { checkServedKinds } = await import('./cluster/kubernetes/served-kinds.ts');
+  const { awaitServedKinds } = await import('./cluster/kubernetes/served-kinds.ts');
   const connection =
     kubeconfig === undefined
       ? connectInCluster()
       : connectByKubeconfig({ path: kubeconfig, ...(context === undefined ? {} : { context }) });
-  const client = new ApiClient(connection, clock);
-  await checkServedKinds(client);
+  const { ProcessMetrics } = await import('./operator/metrics/process-metrics.ts');
+  const { observe } = await import('./operator/observe.ts');
+  const { parseDurationMs } = await import('./base/duration.ts');
+  const metrics = new ProcessMetrics(version, () => clock.monotonicMs());
+  const client = new ApiClient(connection, clock, undefined, metrics);
   const instance = process.env['HOSTNAME'] ?? 'operator';
-  const objects = new KubernetesObjects({ client, clock, random, log, instance });
-  const runner = new KubernetesRunner({ client, clock, random, log, pod: { ...podDefaults, image: config.image } });
+  const stop = stopSignal();
+  const { namespaces, leaderElection } = config;
+  const { electionOf, whileLeading } = await import('./cluster/kubernetes/election.ts');
+  // A connection of its own: no crowd of other requests may keep a renewal waiting.
+  const leaseClient = new ApiClient(connection, clock, undefined, metrics);
+  const election = electionOf(leaderElection, { client: leaseClient, clock, random, log, instance });
+  const home = { namespace: leaderElection.namespace, ...(election && { lease: leaderElection.name }) };
+  const objects = new CachedObjects({ client, clock, random, log, instance, namespaces, home }, stop);
+  const { KubernetesWorkloads } = await import('./cluster/kubernetes/workloads.ts');
   const { timingsOf } = await import('./operator/timings.ts');
-  return operate(objects, runner, 'kubernetes', log, timingsOf(config));
+  const { limitsOf } = await import('./operator/turn/limits.ts');
+  const { allowedImages, ...jobs } = config.jobs;
+  const timings = timingsOf(config);
+  const pod = { ...podDefaults, ...jobs, image: config.image };
+  const { progressMs } = timings;
+  const runner = new KubernetesRunner({ client, clock, random, log, pod, namespaces, progressMs });
+  const workloads = new KubernetesWorkloads(client);
+  const state = { kindsServed: false, leading: false };
+  const { port, silenceLimit } = config.http;
+  const silenceLimitMs = parseDurationMs(silenceLimit);
+  const http = await observe({ port, state, metrics, objects, clock, log, silenceLimitMs });
+  try {
+    log.info({ port: http.port }, 'probes and metrics are served');
+    await awaitServedKinds(client, clock, kindsPatienceMs, stop);
+    state.kindsServed = true;
+    const limits = limitsOf(config);
+    const given = { timings, limits, instruments: metrics, namespaces, workloads, allowedImages };
+    endWithin(parseDurationMs(config.timings.shutdown), stop, log);
+    await whileLeading(election, client, stop, endAtOnce(log), async (signal) => {
+      state.leading = true;
+      await operate(objects, runner, 'kubernetes', log, signal, given);
+      state.leading = false;
+    });
+    return exitCodes.done;
+  } finally {
+    await http.close();
+    client.close();
+    leaseClient.close();
+  }
 }
 
 async function operate(
@@ -118,13 +158,34 @@ async function operate(
   runner: Runner,
   mode: 'kubernetes' | 'standalone',
   log: Logger,
-  timings?: Timings,
+  stop: AbortSignal,
+  given: Pick<
+    ControllerOptions,
+    'timings' | 'limits' | 'instruments' | 'namespaces' | 'workloads' | 'allowedImages'
+  > = {},
 ): Promise<number> {
   const { runControllers } = await import('./operator/operator.ts');
   log.info({ mode, version }, 'ready');
-  await runControllers({ objects, runner, clock, random, log, mode, ...(timings && { timings }) }, stopSignal());
+  await runControllers({ objects, runner, clock, random, log, mode, ...given }, stop);
   log.info('stopped');
   return exitCodes.done;
+}
+
+/** For a lost lease: another process works from now on, so nothing here may go on, not even to tidy up. */
+function endAtOnce(log: Logger): (why: Error) => void {
+  return (why) => {
+    log.fatal({ err: why }, 'the lease is lost');
+    process.exit(exitCodes.failed);
+  };
+}
+
+/** A reconcile that hangs must not keep a stopped process until somebody kills it. */
+function endWithin(ms: number, stop: AbortSignal, log: Logger): void {
+  const end = (): void => {
+    log.error({ seconds: ms / 1000 }, 'what was running did not end in time');
+    process.exit(exitCodes.failed);
+  };
+  stop.addEventListener('abort', () => clock.after(ms, end, { holdsProcess: false }), { once: true });
 }
 
 /** Aborted by the first TERM or INT: what runs ends at a point from which the next start goes on. */

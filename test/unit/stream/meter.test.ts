@@ -9,6 +9,9 @@ function handClock(): Clock & { ms: number } {
     nowMs() {
       return this.ms;
     },
+    monotonicMs() {
+      return this.ms;
+    },
     after: () => () => {},
   };
 }
