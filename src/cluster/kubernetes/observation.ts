@@ -182,7 +182,7 @@ const startTrouble = new Set(['CrashLoopBackOff', 'RunContainerError', 'CreateCo
 function fromStatus({ metadata, status }: PodView): WaitingFor | undefined {
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
   if (scheduled?.status === 'False') {
-    const message = scheduled.message ?? 'no node takes the pod';
+    const message = withoutPreemption(scheduled.message ?? 'no node takes the pod');
     const bound = metadata.annotations?.[boundAnnotation];
     return {
       reason: 'Unschedulable',
@@ -206,6 +206,10 @@ function fromStatus({ metadata, status }: PodView): WaitingFor | undefined {
   }
   return undefined;
 }
+
+// A word on devices, and that ending other pods would not help either, node by node: nothing to act on.
+const withoutPreemption = (message: string): string =>
+  message.replace(/(\.? no new claims to deallocate,)?\.? preemption: .*$/s, '').replace(/\.$/, '');
 
 // "back-off 10s restarting failed container" tells nothing; how it ended the last time does.
 function lastWords(lastState: ContainerState | undefined): string | undefined {

@@ -7,6 +7,7 @@ import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
 import { podDefaults } from '../../../src/cluster/kubernetes/job.ts';
 import { KubernetesRunner } from '../../../src/cluster/kubernetes/runner.ts';
 import { checkServedKinds } from '../../../src/cluster/kubernetes/served-kinds.ts';
+import { KubernetesWorkloads } from '../../../src/cluster/kubernetes/workloads.ts';
 import type { ObjectChange } from '../../../src/cluster/objects.ts';
 import { kinds } from '../../../src/cluster/resource.ts';
 import { type ApiServer, apiServer } from '../../harness/cluster/api-server.ts';
@@ -114,7 +115,7 @@ describe('the operator with the rights of examples/kubernetes/operator.yaml', ()
         store: { kind: 'filesystem' as const, name: '', path: '' },
       }),
       tool: undefined,
-      volumes: [],
+      volumes: [{ claimName: 'backups', path: '/backstay/store' }],
       runningMs: 1,
     };
     await runner.start(task);
@@ -123,6 +124,24 @@ describe('the operator with the rights of examples/kubernetes/operator.yaml', ()
     await runner.stop(task);
     await runner.remove(task);
     following.abort();
+  });
+
+  it('may look at the server, and at the log of a pod', async () => {
+    const labels = { app: 'db' };
+    const container = { name: 'db', image: 'postgres:18' };
+    const spec = {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container] } },
+    };
+    for (const kind of ['StatefulSet', 'Deployment'] as const) {
+      const path = `/apis/apps/v1/namespaces/${namespace}/${kind.toLowerCase()}s`;
+      await admin.json({ method: 'POST', path, body: { metadata: { name: 'db' }, spec } });
+      const looked = new KubernetesWorkloads(operator).runningImage({ kind, namespace, name: 'db' }, { port: 5432 });
+      await expect(looked).rejects.toMatchObject({ reason: 'WorkloadNotRunning' });
+    }
+    const path = `/api/v1/namespaces/${namespace}/pods/nobody/log`;
+    const { signal } = new AbortController();
+    await expect(operator.stream({ method: 'GET', path, signal })).rejects.toMatchObject({ code: 'NotFound' });
   });
 
   it('tells what happens in events, the same news as one event with a count', async () => {

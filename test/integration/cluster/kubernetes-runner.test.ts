@@ -97,6 +97,66 @@ describe('tasks as Jobs at a real API server', () => {
     await makePod({ fieldValidation: 'Strict', dryRun: 'All' });
   });
 
+  const claimOf = async (accessMode: string): Promise<void> => {
+    const path = `/api/v1/namespaces/${namespace}/persistentvolumeclaims`;
+    const claim = { accessModes: [accessMode], resources: { requests: { storage: '1Gi' } } };
+    await client.json({ method: 'POST', path, body: { metadata: { name: 'backups' }, spec: claim } });
+  };
+  /** A pod of somebody else that has the claim, on a node. */
+  const holdClaim = async (): Promise<void> => {
+    const securityContext = {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    };
+    const body = {
+      metadata: { name: 'db-0' },
+      spec: {
+        nodeName: 'far',
+        containers: [{ name: 'db', image: 'db', securityContext }],
+        volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'backups' } }],
+      },
+    };
+    await client.json({ method: 'POST', path: `/api/v1/namespaces/${namespace}/pods`, body });
+  };
+
+  it('sends a pod to the node where its claim is used', async () => {
+    await claimOf('ReadWriteOnce');
+    await holdClaim();
+    await runner.start(spec);
+    const [job] = await jobs();
+    expect(JSON.stringify(job?.spec.template.spec)).toContain('"values":["far"]');
+    const pod = await makePod();
+    const conditions = [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'no node' }];
+    await setStatus(podPath(pod), { conditions });
+    expect(await runner.observe(spec)).toEqual({
+      state: 'starting',
+      waitingFor: {
+        reason: 'Unschedulable',
+        message: 'no node (it must run where pod db-0 on node far uses claim "backups")',
+      },
+    });
+  });
+
+  it('refuses a claim that is for one pod and has it', async () => {
+    await claimOf('ReadWriteOncePod');
+    await holdClaim();
+    await expect(runner.start(spec)).rejects.toMatchObject({
+      reason: 'Unschedulable',
+      message: 'claim "backups" can be used by one pod only, and pod db-0 on node far uses it',
+    });
+    expect(await jobs()).toEqual([]);
+  });
+
+  it('says what the server says of settings that make no Job', async () => {
+    const pod = { resources: { agent: { requests: { cpu: '2' }, limits: { cpu: '1' } } } };
+    await expect(runner.start({ ...spec, pod })).rejects.toMatchObject({
+      reason: 'PodRefused',
+      message: expect.stringContaining('must be less than or equal to cpu limit'),
+    });
+  });
+
   it('starts one Job however often it is asked to', async () => {
     await Promise.all(Array.from({ length: 10 }, () => runner.start(spec)));
     await runner.start(spec);

@@ -45,6 +45,19 @@ describe('a task that starts', () => {
     expect(look([pending()], events)).toEqual({ state: 'starting', waitingFor: { reason: 'SecretMissing', message } });
   });
 
+  it('says why no node takes it, and not what would not help either', () => {
+    const said =
+      "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, " +
+      'preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.';
+    const status = { conditions: [{ type: 'PodScheduled', status: 'False', message: said }] };
+    const message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector";
+    expect(look([pending(status)])).toMatchObject({ waitingFor: { reason: 'Unschedulable', message } });
+    const annotations = { 'backstay.dev/bound-to-node': 'pod db-0 on node b uses claim "backups"' };
+    expect(look([pod({ phase: 'Pending', ...status }, { annotations })])).toMatchObject({
+      waitingFor: { message: `${message} (it must run where pod db-0 on node b uses claim "backups")` },
+    });
+  });
+
   it('goes by the newest event', () => {
     const events = [
       event('FailedMount', 'MountVolume.SetUp failed for volume "secret-0" : references non-existent secret key: b'),
