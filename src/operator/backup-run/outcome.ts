@@ -161,8 +161,11 @@ export function endInspection(
     );
     return failAttempt(state, attempt, stoppedBy(attempt) ?? lost, nowMs, timings);
   }
+  const detail = end.kind === 'unknown' ? ` (${end.detail.slice(0, 500)})` : '';
   const why =
-    end.kind === 'failed' ? end.failure : failureOf('AgentLost', 'the look into the store ended without an answer');
+    end.kind === 'failed'
+      ? end.failure
+      : failureOf('AgentLost', `the look into the store ended without an answer${detail}`);
   if (inspection.number < inspectionsMax && inspection.stopping === undefined && isTransient(why)) {
     return {
       outcome: after(
