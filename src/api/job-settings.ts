@@ -20,7 +20,6 @@ export const containerResources = () =>
     requests: amounts('What the node must have free.'),
     limits: amounts('What it may take. More memory than that, and the container is killed.'),
   });
-export type ContainerResources = z.output<ReturnType<typeof containerResources>>;
 
 const label = (maxLength: number): z.ZodString => z.string().max(maxLength);
 
@@ -68,4 +67,3 @@ export const jobSettings = z.strictObject({
     .optional()
     .describe('Left out, for each container: what the operator is configured to give.'),
 });
-export type JobSettings = z.output<typeof jobSettings>;
