@@ -7,6 +7,9 @@ const longestList = 100;
 const secretName =
   /(passw(or)?d|passphrase|pwd|secret|token|authorization|cookie|credentials?|identity|(secret|private|api|access|session|signing)key|accesskeyid|signature)$/;
 
+/** Whether a field or variable of this name holds a secret, and does not only say where one lies. */
+export const isSecretName = (name: string): boolean => secretName.test(name.toLowerCase().replace(/[-_]/g, ''));
+
 /** How secrets look inside of a text: in addresses, headers, signed URLs, connection strings, key files. */
 const patterns: readonly (readonly [RegExp, string])[] = [
   // All up to the last @: a password may hold one itself.
@@ -63,7 +66,7 @@ function redactError(error: Error, depth: number): object {
 function redactFields(from: object, names: readonly string[], depth: number): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (const name of names) {
-    if (secretName.test(name.toLowerCase().replace(/[-_]/g, ''))) continue;
+    if (isSecretName(name)) continue;
     const value = redact(readField(from, name), depth + 1);
     if (value !== undefined) fields[name] = value;
   }

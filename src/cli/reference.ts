@@ -72,7 +72,7 @@ const report = `## What is in a report
 
 \`report\` writes one YAML file (mode 0600, never over another file): the objects, events about them, Jobs and pods of tasks, the
 last lines of the logs of tasks and operator, versions, and what you may do. A part that you may not see says so. Values that
-look like a secret (by the name of the field, or by their look: keys, tokens, passwords in URLs) are replaced by \`[redacted]\`.
+look like a secret (by the name of the field, or by their look: keys, tokens, passwords in URLs) are replaced by \`[removed]\`.
 Names, hosts and messages stay: read it before you hand it on.
 `;
 

@@ -414,7 +414,7 @@ describe('status and report', () => {
       verb: 'create',
       allowed: true,
     });
-    expect(JSON.stringify(report.events)).toContain('it said password=[redacted] and [redacted]');
+    expect(JSON.stringify(report.events)).toContain('it said password=[removed] and [removed]');
     expect(text).not.toMatch(/hunter2|AGE-SECRET-KEY-1Q|managedFields/);
     expect(await backstay(['report', '--output', file('report.yaml')])).toMatchObject({ code: 1 });
   });

@@ -60,3 +60,24 @@ it('what the user wrote is handed on as it is', async () => {
   expect(thrown).toBeUndefined();
   expect(written[0]?.spec).toEqual({ policyName: 'shop', method: 'Dump', dump: { databases: ['shop'] } });
 });
+
+it('an object of another namespace than the one on the command line is refused, and one of none gets it', async () => {
+  const written: Draft[] = [];
+  const target = {
+    check: async () => undefined,
+    apply: async (draft: Draft) => {
+      written.push(draft);
+      return 'created' as const;
+    },
+  };
+  const rule = { fallback: 'prod', only: 'prod' };
+  await applyFiles([{ name: 'f', text: run('a') }], target, rule);
+  expect(written.map(({ metadata }) => metadata.namespace)).toEqual(['prod']);
+  const other = run('b').replace('name: b', 'name: b, namespace: test');
+  await expect(applyFiles([{ name: 'f', text: other }], target, rule)).rejects.toMatchObject({
+    reason: 'SpecInvalid',
+    message: 'metadata.namespace is test, and --namespace prod',
+    where: 'f, BackupRun b',
+  });
+  expect(written).toHaveLength(1);
+});
