@@ -49,7 +49,7 @@ const jobs = z.strictObject({
     .default([])
     .describe(
       'Images that tools may come from; none: every image. An entry is an image, with or without tag; `*` in it stands ' +
-        'for any text: postgres, postgres:18, registry.example.com/db/*.',
+        'for any text: postgres, postgres:18, registry.example.com/db/*. Short names are those of docker.io.',
     ),
   agentResources: containerResources()
     .default({ requests: { cpu: '100m', memory: '256Mi' } })
