@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nodeImage } from './base-images.ts';
+import { debianImage, nodeImage } from './base-images.ts';
 import { buildah } from './buildah.ts';
 import { digestOfFiles } from './digest.ts';
 import type { ImageSpec } from './images.ts';
@@ -20,12 +20,13 @@ const inputs = [
   'tsconfig.json',
   'tsconfig.build.json',
   'src',
+  'scripts/sbom.ts',
 ];
 
 /** The project's image, from the project's Dockerfile as it is. Made anew when the sources change. */
 export const backstayImage: ImageSpec = {
   name: 'docker.io/library/backstay:dev',
-  parents: [nodeImage],
+  parents: [nodeImage, debianImage],
   key: () => digestOfFiles(inputs.map((name) => join(checkoutDir, name))),
   build: async (names) => {
     const tags = names.flatMap((name) => ['--tag', name]);
