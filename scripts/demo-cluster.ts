@@ -1,5 +1,5 @@
-// `npm run demo:cluster`: the same story on a real Kubernetes node. The operator runs in the cluster from the project's
-// Dockerfile; backup and restore are Jobs. `--kubeconfig FILE` uses a cluster of yours, `--keep` leaves it all running.
+// `npm run demo:cluster`: the same story on a real Kubernetes node. The operator runs in the cluster by the chart, from the
+// project's Dockerfile; backup and restore are Jobs. `--kubeconfig FILE` uses a cluster of yours, `--keep` leaves it all running.
 import { parseArgs } from 'node:util';
 import { bringUpCluster } from '../test/harness/cluster/cluster.ts';
 import { Unavailable } from '../test/harness/cluster/unavailable.ts';
@@ -40,7 +40,7 @@ async function tell(): Promise<void> {
     }),
   );
   story.report.versions['cluster'] = cluster.way;
-  await story.chapter('operator', 'Apply crds/ and examples/kubernetes/operator.yaml', () => installOperator(cluster));
+  await story.chapter('operator', 'Install the chart with its default values', () => installOperator(cluster));
 
   const shop = new Playground(cluster, 'backstay-demo');
   playground = shop;

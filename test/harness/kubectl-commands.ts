@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { kubernetesPrograms } from './cluster/go-programs.ts';
+import { goProgram, kubernetesPrograms } from './cluster/go-programs.ts';
 import { kubectl } from './cluster/kubectl.ts';
 import { checkoutDir } from './cluster/paths.ts';
 import type { SettledCluster } from './cluster/settled.ts';
@@ -17,7 +17,7 @@ export function kubectlCommands(path: string): string[] {
   });
 }
 
-/** A shell as a reader of the documentation has it: in a directory, with kubectl, on a namespace of a cluster. */
+/** A shell as a reader of the documentation has it: in a directory, with kubectl and helm, on a namespace of a cluster. */
 export async function readersShell(
   cluster: SettledCluster,
   { directory, namespace, kubeconfig }: { directory: string; namespace: string; kubeconfig: string },
@@ -25,10 +25,10 @@ export async function readersShell(
   writeFileSync(kubeconfig, await kubectl(['config', 'view', '--raw', '--minify', '--flatten'], { cluster }), {
     mode: 0o600,
   });
-  const program = join(await kubernetesPrograms(silent, ['kubectl']), 'kubectl');
-  const env = { ...process.env, KUBECONFIG: kubeconfig, PATH: `${dirname(program)}:${process.env['PATH']}` };
+  const programs = [await kubernetesPrograms(silent, ['kubectl']), dirname(await goProgram(silent, 'helm'))];
+  const env = { ...process.env, KUBECONFIG: kubeconfig, PATH: `${programs.join(':')}:${process.env['PATH']}` };
   const shell = async (command: string): Promise<string> =>
-    (await promisify(execFile)('sh', ['-euc', command], { cwd: directory, env, timeout: 180_000 })).stdout;
+    (await promisify(execFile)('sh', ['-euc', command], { cwd: directory, env, timeout: 400_000 })).stdout;
   await shell(`kubectl config set-context --current --namespace=${namespace}`);
   return shell;
 }

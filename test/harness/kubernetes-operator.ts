@@ -3,38 +3,39 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { kindNames } from '../../src/api/names.ts';
+import { imageName } from './cluster/backstay-image.ts';
 import type { SettledCluster } from './cluster/cluster.ts';
 import { kubectl, kubectlApply } from './cluster/kubectl.ts';
 import { checkoutDir } from './cluster/paths.ts';
+import { installRelease, uninstallRelease } from './helm.ts';
 import { readManifests } from './kubernetes-shop.ts';
 import { Stops } from './stops.ts';
 
+const release = 'backstay';
 const systemNamespace = 'backstay-system';
-const image = 'backstay:dev';
 const podLabels = 'app.kubernetes.io/name=backstay,app.kubernetes.io/component=operator';
 
-/** The three kinds and the operator, as a user installs them from the checkout; waits until it is ready to work. */
-export async function installOperator(cluster: SettledCluster): Promise<void> {
+/** The kinds, and no operator in the cluster: a suite brings one of its own, or writes the statuses itself. */
+export async function kindsOnly(cluster: SettledCluster): Promise<void> {
+  await uninstallRelease({ name: release, namespace: systemNamespace, cluster });
   const crds = Object.values(kindNames).flatMap(({ plural }) => readManifests(`crds/backstay.dev_${plural}.yaml`));
   await kubectlApply(crds, cluster);
-  await kubectl(
-    ['wait', '--for=condition=Established', '--timeout=30s', ...crds.map(({ metadata }) => `crd/${metadata.name}`)],
-    { cluster },
-  );
-  await kubectlApply(readManifests('examples/kubernetes/operator.yaml'), cluster);
-  await system(cluster, 'rollout', 'restart', 'deployment/backstay');
-  await operatorReady(cluster);
+  const names = crds.map(({ metadata }) => `crd/${metadata.name}`);
+  await kubectl(['wait', '--for=condition=Established', '--timeout=30s', ...names], { cluster });
 }
 
-/** Waits until the operator's pod is there and ready. */
+/** The chart with its default values, as a user installs it; waits until the operator is ready to work. */
+export async function installOperator(cluster: SettledCluster): Promise<void> {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  await kubectlApply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: systemNamespace, labels } }], cluster);
+  // The image of this machine's cluster keeps its name when the sources change: only new pods run what is in it now.
+  const values = { podAnnotations: { 'backstay.dev/installed-at': new Date().toISOString() } };
+  await installRelease({ name: release, namespace: systemNamespace, cluster }, { values });
+}
+
+/** Waits until the operator's pods are there and ready. */
 export async function operatorReady(cluster: SettledCluster): Promise<void> {
   await system(cluster, 'rollout', 'status', 'deployment/backstay', '--timeout=120s');
-}
-
-/** Ends the operator, if there is one, and its pod, and keeps all else of it; `installOperator` brings it back. */
-export async function withdrawOperator(cluster: SettledCluster): Promise<void> {
-  const flags = ['--ignore-not-found', '--cascade=foreground', '--timeout=60s'];
-  await system(cluster, 'delete', 'deployment/backstay', ...flags);
 }
 
 /** The name of the operator's pod that is not on its way out. */
@@ -64,22 +65,23 @@ export interface StepOfObject {
 /**
  * Runs the operator as a process of this machine against the cluster's API, and has it die with -9 exactly where it
  * begins each of these steps of these objects, one death a start. Answers the process that came after the last death;
- * throws when one does not come within `timeoutMs`. The operator in the cluster must be withdrawn: never two at a time.
+ * throws when one does not come within `timeoutMs`. There must be no other operator in the cluster.
  */
 export async function dieAtEach(
   cluster: SettledCluster,
   deaths: readonly StepOfObject[],
-  timeoutMs = 120_000,
+  settings: object,
+  timeoutMs: number,
 ): Promise<LocalOperator> {
   const untilMs = Date.now() + timeoutMs;
   const stops = new Stops();
   try {
     for (const { step, object } of deaths) stops.set([`"step":"${step}"`, `"object":"${object}"`], 'die');
-    for (const _ of deaths) await new LocalOperator(cluster, stops.nodeOptions).death(untilMs - Date.now());
+    for (const _ of deaths) await new LocalOperator(cluster, stops.nodeOptions, settings).death(untilMs - Date.now());
   } finally {
     stops.remove();
   }
-  return new LocalOperator(cluster, []);
+  return new LocalOperator(cluster, [], settings);
 }
 
 /** The operator as a process of this machine. `settings` are those of its configuration file. */
@@ -92,7 +94,7 @@ export class LocalOperator {
   constructor(cluster: SettledCluster, nodeOptions: readonly string[], settings: object = {}) {
     const config = join(this.#directory, 'config.yaml');
     // JSON is YAML, too. Any free port: several of them may run on this machine.
-    writeFileSync(config, JSON.stringify({ image, logLevel: 'debug', http: { port: 0 }, ...settings }));
+    writeFileSync(config, JSON.stringify({ image: imageName, logLevel: 'debug', http: { port: 0 }, ...settings }));
     const context = cluster.context === undefined ? [] : ['--context', cluster.context];
     const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--config', config];
     const main = join(checkoutDir, 'src/main.ts');

@@ -4,7 +4,7 @@ import { bringUpCluster, type SettledCluster } from '../../harness/cluster/clust
 import { visibleIn } from '../../harness/cluster/faults.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
-import { installOperator, LocalOperator, withdrawOperator } from '../../harness/kubernetes-operator.ts';
+import { kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
 import { Playground, readManifests } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
 
@@ -19,8 +19,7 @@ let operator: LocalOperator;
 
 beforeAll(async () => {
   cluster = await bringUpCluster({ tell: tellOnStderr });
-  await installOperator(cluster);
-  await withdrawOperator(cluster);
+  await kindsOnly(cluster);
   shop = new Playground(cluster, `everyday-${process.pid}`);
   doomed = new Playground(cluster, `doomed-${process.pid}`);
   await Promise.all([shop.start(), doomed.start()]);

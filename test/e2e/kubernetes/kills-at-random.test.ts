@@ -4,7 +4,7 @@ import { chance } from '../../harness/chance.ts';
 import { bringUpCluster, type SettledCluster } from '../../harness/cluster/cluster.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
-import { installOperator, LocalOperator, withdrawOperator } from '../../harness/kubernetes-operator.ts';
+import { kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
 import { Playground, readManifests } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
 
@@ -29,8 +29,7 @@ describe(`an operator that is killed with -9 at ${killCount} random moments, see
 
   beforeAll(async () => {
     cluster = await bringUpCluster({ tell: tellOnStderr });
-    await installOperator(cluster);
-    await withdrawOperator(cluster);
+    await kindsOnly(cluster);
     shop = new Playground(cluster, `random-${process.pid}`);
     await shop.start();
     await makeShop(shop);

@@ -5,7 +5,7 @@ import { attemptTask, restoreTask } from '../../../src/operator/task-name.ts';
 import { bringUpCluster, type SettledCluster } from '../../harness/cluster/cluster.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
-import { dieAtEach, installOperator, type LocalOperator, withdrawOperator } from '../../harness/kubernetes-operator.ts';
+import { dieAtEach, kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
 import { Playground, readManifests } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
 
@@ -17,7 +17,7 @@ let cluster: SettledCluster;
 
 beforeAll(async () => {
   cluster = await bringUpCluster({ tell: tellOnStderr });
-  await installOperator(cluster);
+  await kindsOnly(cluster);
 }, coldMs);
 
 const runs = backupRunSteps.map(({ name: step }) => ({ step, name: `backup-${step}` }));
@@ -33,9 +33,11 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
     shop = new Playground(cluster, `steps-${process.pid}`);
     await shop.start();
     await makeShop(shop);
+    const settings = { namespaces: [shop.namespace] };
+    operator = new LocalOperator(cluster, [], settings);
     await shop.backUp('whole');
     expect((await shop.waitForEnd('BackupRun', 'whole')).status.failure).toBeUndefined();
-    await withdrawOperator(cluster);
+    await operator.stop();
     const [restore] = readManifests('examples/kubernetes/restore.yaml');
     const { target } = restore!['spec'] as { target: object };
     for (const { name } of requests) {
@@ -45,13 +47,12 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
     }
     for (const { name } of runs) await shop.backUp(name);
     const deaths = [...runs, ...requests].map(({ step, name }) => ({ step, object: `${shop.namespace}/${name}` }));
-    operator = await dieAtEach(cluster, deaths, patienceMs);
+    operator = await dieAtEach(cluster, deaths, settings, patienceMs);
   }, coldMs);
 
   afterAll(async () => {
+    await shop?.stop();
     await operator?.stop();
-    await installOperator(cluster);
-    await shop?.stop('leave');
   }, patienceMs);
 
   it.each(runs)(

@@ -5,7 +5,7 @@ import { type NodeProgram, startProgram, stopProgram } from '../../harness/clust
 import { kubectl } from '../../harness/cluster/kubectl.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
-import { installOperator, LocalOperator, withdrawOperator } from '../../harness/kubernetes-operator.ts';
+import { kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
 import { Playground } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
 
@@ -19,8 +19,7 @@ let operator: LocalOperator;
 
 beforeAll(async () => {
   cluster = await bringUpCluster({ tell: tellOnStderr });
-  await installOperator(cluster);
-  await withdrawOperator(cluster);
+  await kindsOnly(cluster);
   shop = new Playground(cluster, `outages-${process.pid}`);
   await shop.start();
   await makeShop(shop);

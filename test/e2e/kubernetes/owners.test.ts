@@ -4,7 +4,7 @@ import { keyOf } from '../../../src/cluster/resource.ts';
 import { bringUpCluster } from '../../harness/cluster/cluster.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
-import { withdrawOperator } from '../../harness/kubernetes-operator.ts';
+import { kindsOnly } from '../../harness/kubernetes-operator.ts';
 import { clientOf, freshNamespace, installKinds, objectsOf } from '../../integration/cluster/kubernetes-client.ts';
 import { type OwnersUnderTest, ownersContract } from '../../integration/cluster/objects-contract.ts';
 import { ownerReferenceTo, sampleDraft } from '../../integration/cluster/samples.ts';
@@ -15,7 +15,7 @@ const coldMs = 15 * 60_000;
 async function create(): Promise<OwnersUnderTest> {
   const cluster = await bringUpCluster({ tell: tellOnStderr });
   // An operator that another suite left would take its finalizer off the run that this one looks at.
-  await withdrawOperator(cluster);
+  await kindsOnly(cluster);
   const { kubeconfigPath, context } = cluster;
   const client = clientOf(kubeconfigPath, context);
   await installKinds(client);

@@ -8,7 +8,7 @@ import { pauseImage } from '../../harness/cluster/part-images.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
-import { Playground } from '../../harness/kubernetes-shop.ts';
+import { Playground, readManifests } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
 import type { EndedObject } from '../../harness/standalone.ts';
 
@@ -33,15 +33,20 @@ interface Case {
   strike?(pod: string, task: string): Promise<unknown>;
   /** What its condition says while it waits, and what is done then. */
   waits?: { reason: string; message: RegExp; relieve?(): Promise<void> };
+  after?(): Promise<void>;
   outcomes: string[];
   message?: RegExp;
 }
 
 const nameOf = ({ when }: Case): string => when.replaceAll(/[^a-z]+/g, '-');
-const soon = { startingDeadline: '25s' };
+const soon = { startingDeadline: '45s' };
 const credentials = (backup: object): object => ({ credentials: { backup } });
 // Text of twice its size on the way to pg_dump, which holds the whole row.
 const longRow = `CREATE TABLE long AS SELECT decode(repeat('ab', 60000000), 'hex') AS row`;
+
+// A node that no kubelet runs.
+const elsewhere = `nowhere-${process.pid}`;
+const bound = new RegExp(`must run where pod holder on node ${elsewhere} uses claim "held"`);
 
 const cases: Case[] = [
   {
@@ -49,7 +54,7 @@ const cases: Case[] = [
     spec: { ...soon, toolImages: { dump: 'localhost/no-such:1' } },
     waits: { reason: 'ImageUnavailable', message: /no-such/ },
     outcomes: ['ImageUnavailable'],
-    message: /did not begin within 25s: image localhost\/no-such:1/,
+    message: /did not begin within 45s: image localhost\/no-such:1/,
   },
   {
     when: 'an image has no sh',
@@ -69,7 +74,7 @@ const cases: Case[] = [
     spec: { ...soon, jobs: { nodeSelector: { disk: 'golden' } } },
     waits: { reason: 'Unschedulable', message: /node affinity\/selector/ },
     outcomes: ['Unschedulable'],
-    message: /did not begin within 25s/,
+    message: /did not begin within 45s/,
   },
   {
     when: 'a limit is below its request',
@@ -82,6 +87,21 @@ const cases: Case[] = [
     spec: { ...soon, stores: [{ name: 'main', filesystem: { claimName: 'nobodys' } }] },
     waits: { reason: 'Unschedulable', message: /"nobodys" not found/ },
     outcomes: ['Unschedulable'],
+  },
+  {
+    when: 'the claim of the store is used on another node',
+    spec: { ...soon, stores: [{ name: 'main', filesystem: { claimName: 'held' } }] },
+    before: async () => {
+      await shop.apply([claim('held'), claimHolder('holder', elsewhere, 'held')]);
+      await kubectlApply([{ apiVersion: 'v1', kind: 'Node', metadata: { name: elsewhere } }], cluster);
+    },
+    waits: { reason: 'Unschedulable', message: bound },
+    after: async () => {
+      await shop.kubectl(['delete', 'pod', 'holder', '--force', '--grace-period=0', '--ignore-not-found']);
+      await kubectl(['delete', 'node', elsewhere, '--ignore-not-found'], { cluster });
+    },
+    outcomes: ['Unschedulable'],
+    message: bound,
   },
   {
     when: 'the workload does not run',
@@ -162,6 +182,20 @@ function workload(name: string, replicas: number) {
   return { apiVersion: 'apps/v1', kind: 'StatefulSet', metadata: { name }, spec };
 }
 
+const claim = (name: string) => ({
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name },
+  spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+});
+
+/** A pod that has a claim on a node, whether that node runs it or not. */
+function claimHolder(name: string, nodeName: string, claimName: string) {
+  const { spec } = workload(name, 0);
+  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName } }];
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { ...spec.template.spec, nodeName, volumes } };
+}
+
 /** Runs of one server go one at a time, so each has the server under a name of its own. */
 async function backUp(name: string, { spec = {}, target = {}, database = 'shop' }: Partial<Case> = {}): Promise<void> {
   const ports = [{ port: 5432 }];
@@ -179,24 +213,28 @@ async function backUp(name: string, { spec = {}, target = {}, database = 'shop' 
 async function suffer(one: Case): Promise<EndedObject> {
   const name = nameOf(one);
   await one.before?.();
-  const held = one.strike === undefined ? undefined : await shop.heldCopy(one.database!);
   try {
-    await backUp(name, one);
-    if (one.strike !== undefined) {
-      const task = attemptTask(name, 1);
-      const pod = await eventually(() => shop.runningPod(task), patienceMs, 500);
-      await eventually(() => shop.dumpWaits(one.database!), patienceMs, 500);
-      await one.strike(pod, task);
+    const held = one.strike === undefined ? undefined : await shop.heldCopy(one.database!);
+    try {
+      await backUp(name, one);
+      if (one.strike !== undefined) {
+        const task = attemptTask(name, 1);
+        const pod = await eventually(() => shop.runningPod(task), patienceMs, 500);
+        await eventually(() => shop.dumpWaits(one.database!), patienceMs, 500);
+        await one.strike(pod, task);
+      }
+    } finally {
+      await held?.letGo();
     }
+    if (one.waits !== undefined) {
+      const { reason, message } = one.waits;
+      await eventually(() => says(name, reason, message), patienceMs, 300);
+      await one.waits.relieve?.();
+    }
+    return await shop.waitForEnd('BackupRun', name, patienceMs);
   } finally {
-    await held?.letGo();
+    await one.after?.();
   }
-  if (one.waits !== undefined) {
-    const { reason, message } = one.waits;
-    await eventually(() => says(name, reason, message), patienceMs, 300);
-    await one.waits.relieve?.();
-  }
-  return shop.waitForEnd('BackupRun', name, patienceMs);
 }
 
 /** Throws while the run does not say what it waits for, or when it has ended without. */
@@ -214,10 +252,11 @@ beforeAll(async () => {
   shop = new Playground(cluster, `pods-${process.pid}`);
   await shop.start();
   await makeShop(shop);
+  await shop.apply([{ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'tasks' } }]);
   operator = new LocalOperator(cluster, [], {
     namespaces: [shop.namespace],
     timings: { recheck: '1s', progress: '1s', retryOnce: '1s', retryBackoff: '2s', inspectAgain: '1s' },
-    jobs: { allowedImages: ['postgres', 'localhost/*'] },
+    jobs: { allowedImages: ['postgres', 'localhost/*'], serviceAccountName: 'tasks' },
   });
   if (cluster.way !== 'one machine') return;
   // All at once: each waits for its own pods, and the cluster has room for them all.
@@ -269,6 +308,12 @@ describe('a backup', () => {
           expect(attempts).toMatchObject([{ toolImage: expect.stringMatching(/postgres(:18|@sha256:[0-9a-f]{64})$/) }]);
         }, patienceMs);
         expect((await shop.kubectl(['exec', pod, '-c', 'tool', '--', 'id', '-u'])).trim()).toBe('65532');
+        const { spec } = JSON.parse(await shop.kubectl(['get', 'pod', pod, '-o', 'json'])) as {
+          spec: { serviceAccountName: string };
+        };
+        expect(spec.serviceAccountName).toBe('tasks');
+        // A token would be a projected volume.
+        expect(JSON.stringify(spec)).not.toContain('"projected"');
       } finally {
         await letGo();
       }
@@ -279,27 +324,20 @@ describe('a backup', () => {
   );
 
   it(
-    'goes to the node where the claim of its store is used, and says so when it cannot',
+    'goes to a volume claim and comes back from there',
     async () => {
       if (cluster.way !== 'one machine') return;
-      const elsewhere = `nowhere-${process.pid}`;
-      const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
-      await shop.apply([{ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'backups' }, spec }]);
-      await shop.apply([claimHolder('holder', elsewhere)]);
-      await kubectlApply([{ apiVersion: 'v1', kind: 'Node', metadata: { name: elsewhere } }], cluster);
+      await shop.apply([claim('backups')]);
       const stores = [{ name: 'main', filesystem: { claimName: 'backups' } }];
-      try {
-        await backUp('far', { spec: { ...soon, stores } });
-        const why = new RegExp(`must run where pod holder on node ${elsewhere} uses claim "backups"`);
-        await eventually(() => says('far', 'Unschedulable', why), patienceMs, 300);
-        const { status } = await shop.waitForEnd('BackupRun', 'far', patienceMs);
-        expect(status.failure).toMatchObject({ reason: 'Unschedulable', message: expect.stringMatching(why) });
-      } finally {
-        await shop.kubectl(['delete', 'pod', 'holder', '--force', '--grace-period=0', '--ignore-not-found']);
-        await kubectl(['delete', 'node', elsewhere], { cluster });
-      }
       await backUp('near', { spec: { stores } });
       expect((await shop.waitForEnd('BackupRun', 'near', patienceMs)).status.phase).toBe('Succeeded');
+      await shop.query('CREATE DATABASE "from-claim"');
+      const [restore] = readManifests('examples/kubernetes/restore.yaml');
+      const { target } = restore!['spec'] as { target: object };
+      const request = { source: { runName: 'near' }, target: { ...target, database: 'from-claim' } };
+      await shop.apply([{ ...restore!, metadata: { name: 'from-claim' }, spec: request }]);
+      const restored = await shop.waitForEnd('RestoreRequest', 'from-claim', patienceMs);
+      expect(restored.status).toMatchObject({ phase: 'Succeeded', task: { toolImage: expect.any(String) } });
     },
     patienceMs,
   );
@@ -310,10 +348,3 @@ describe('a backup', () => {
     patienceMs,
   );
 });
-
-/** A pod that has the claim on a node, whether that node runs it or not. */
-function claimHolder(name: string, nodeName: string) {
-  const { spec } = workload(name, 0);
-  const volumes = [{ name: 'data', persistentVolumeClaim: { claimName: 'backups' } }];
-  return { apiVersion: 'v1', kind: 'Pod', metadata: { name }, spec: { ...spec.template.spec, nodeName, volumes } };
-}

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { version } from '../../../src/version.ts';
 import { debianImage, nodeImage } from './base-images.ts';
 import { buildah } from './buildah.ts';
 import { digestOfFiles } from './digest.ts';
@@ -23,9 +24,12 @@ const inputs = [
   'scripts/sbom.ts',
 ];
 
+/** The name under which the chart looks for the image when nobody names another. */
+export const imageName = `backstay:${version}`;
+
 /** The project's image, from the project's Dockerfile as it is. Made anew when the sources change. */
 export const backstayImage: ImageSpec = {
-  name: 'docker.io/library/backstay:dev',
+  name: `docker.io/library/${imageName}`,
   parents: [nodeImage, debianImage],
   key: () => digestOfFiles(inputs.map((name) => join(checkoutDir, name))),
   build: async (names) => {

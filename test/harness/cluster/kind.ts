@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { imageName } from './backstay-image.ts';
 import { cacheDir, checkoutDir } from './paths.ts';
 import { run, succeeds } from './run.ts';
 import { type Tell, timed } from './story.ts';
@@ -20,11 +21,11 @@ export async function bringUpKind(tell: Tell): Promise<void> {
     const create = ['create', 'cluster', '--name', clusterName, '--kubeconfig', kindKubeconfig, '--wait', '120s'];
     await timed(tell, 'made a kind cluster', () => run('kind', create));
   }
-  await timed(tell, 'built the image backstay:dev', () =>
-    run('docker', ['build', '--quiet', '--tag', 'backstay:dev', checkoutDir]),
+  await timed(tell, `built the image ${imageName}`, () =>
+    run('docker', ['build', '--quiet', '--tag', imageName, checkoutDir]),
   );
-  await timed(tell, 'loaded backstay:dev into kind', () =>
-    run('kind', ['load', 'docker-image', 'backstay:dev', '--name', clusterName]),
+  await timed(tell, `loaded ${imageName} into kind`, () =>
+    run('kind', ['load', 'docker-image', imageName, '--name', clusterName]),
   );
 }
 

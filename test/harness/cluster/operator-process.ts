@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { imageName } from './backstay-image.ts';
 import { checkoutDir } from './paths.ts';
 
 /**
@@ -18,7 +19,7 @@ export class OperatorProcess {
 
   constructor(kubeconfigPath: string, host: string, settings: object = {}) {
     const config = join(this.#directory, 'config.yaml');
-    const all = { image: 'backstay:dev', http: { port: 0 }, ...settings };
+    const all = { image: imageName, http: { port: 0 }, ...settings };
     // JSON is YAML, too.
     writeFileSync(config, JSON.stringify(all));
     const args = ['src/main.ts', 'operator', '--kubeconfig', kubeconfigPath, '--config', config];
