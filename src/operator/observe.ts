@@ -58,6 +58,7 @@ function alive({ metrics, silenceLimitMs }: ObserveOptions): Route {
 function ready({ metrics, state }: ObserveOptions): Route {
   return () => {
     if (!state.kindsServed) return { status: 503, body: 'not known yet that the kinds are served\n' };
+    if (state.leading && !metrics.watches.hasBegun) return { status: 503, body: 'nothing is watched yet\n' };
     const unheard = metrics.watches.unheard();
     return unheard.length === 0
       ? { status: 200, body: 'ok\n' }

@@ -29,6 +29,10 @@ export class WatchRegister {
     return this.#restarts;
   }
 
+  get hasBegun(): boolean {
+    return this.#running.size > 0;
+  }
+
   /** Resources whose first list has not come yet. */
   unheard(): string[] {
     return this.#resources(({ everHeard }) => !everHeard);

@@ -170,7 +170,8 @@ describe('the metrics of an operator at a real API server', () => {
         const { text } = await get(port, '/metrics');
         expect(text).toMatch(/^backstay_watch_restarts_total\{resource="backupruns"\} [1-9]/m);
       }, waitMs);
-      expect((await get(port, '/readyz')).status).toBe(200);
+      // Watches that had not begun when the server went list for the first time when it is back.
+      await eventually(async () => expect((await get(port, '/readyz')).status).toBe(200), waitMs);
     },
     testMs,
   );

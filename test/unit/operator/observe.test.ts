@@ -68,6 +68,7 @@ describe('the probes and the metrics of the operator', () => {
     state.kindsServed = false;
     expect((await ask('/readyz')).status).toBe(503);
     state.kindsServed = true;
+    expect(await ask('/readyz')).toMatchObject({ status: 503, body: 'nothing is watched yet\n' });
     const watch = metrics.watchBegan('backuppolicies');
     expect(await ask('/readyz')).toMatchObject({
       status: 503,
