@@ -30,6 +30,9 @@ export interface KubernetesRunnerOptions {
   progressMs?: number;
 }
 
+/** A misspelt field is refused, and the Job says which of its fields are ours. */
+const asOurs = { fieldValidation: 'Strict', fieldManager: 'backstay' };
+
 /** A task is a Job. Every question goes to the API server: a cache would miss the Job that was just made. */
 export class KubernetesRunner implements Runner {
   readonly #options: KubernetesRunnerOptions;
@@ -45,13 +48,14 @@ export class KubernetesRunner implements Runner {
     this.#watch = new TaskWatch(options, options.namespaces);
   }
 
+  // Created and not applied: only a creation is refused when there is a Job already (docs/adr/0021).
   async start(spec: TaskSpec): Promise<void> {
     const body = buildJob(spec, this.#options.pod, await this.#nodeBoundOf(spec));
     try {
       await this.#client.json({
         method: 'POST',
         path: jobsPath(spec.namespace),
-        query: { fieldValidation: 'Strict', fieldManager: 'backstay' },
+        query: asOurs,
         body,
       });
     } catch (error) {
@@ -75,17 +79,28 @@ export class KubernetesRunner implements Runner {
     return progress === undefined ? seen : { state: 'running', progress };
   }
 
-  // A Job past its deadline ends its pod with TERM and stays, so that it is still known that it was started.
+  // A Job past its deadline ends its pod with TERM and stays, so that it is still known that it was started. Applied, so
+  // that a deadline that somebody else gave it is overruled and all else is left alone; to this very Job or to none.
   async stop(key: ObjectKey): Promise<void> {
     const job = await this.#job(key);
     if (job === undefined) return;
-    await unlessGone(
-      this.#client.json({
+    const { name, namespace, uid } = job.metadata;
+    try {
+      await this.#client.json({
         method: 'PATCH',
         path: pathOf(key),
-        body: { spec: { activeDeadlineSeconds: 1 } },
-      }),
-    );
+        query: { ...asOurs, force: 'true' },
+        contentType: 'application/apply-patch+yaml',
+        body: {
+          apiVersion: 'batch/v1',
+          kind: 'Job',
+          metadata: { name, namespace, uid },
+          spec: { activeDeadlineSeconds: 1 },
+        },
+      });
+    } catch (error) {
+      if ((await this.#job(key))?.metadata.uid === uid) throw error;
+    }
   }
 
   // In the foreground: the Job stays until its pod has ended, so that "absent" means that nothing works any more.

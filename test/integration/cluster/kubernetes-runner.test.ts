@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../../src/base/clock.ts';
-import type { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
+import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
 import { podDefaults } from '../../../src/cluster/kubernetes/job.ts';
 import { KubernetesRunner } from '../../../src/cluster/kubernetes/runner.ts';
 import type { TaskSpec } from '../../../src/cluster/runner.ts';
+import { apiProxy } from '../../harness/cluster/api-proxy.ts';
 import { type ApiServer, apiServer } from '../../harness/cluster/api-server.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
@@ -266,6 +267,50 @@ describe('tasks as Jobs at a real API server', () => {
       state: 'ended',
       detail: 'the pod is gone, and its report with it: it was stopped',
     });
+  });
+
+  it('leaves to a user what a user writes on a Job, but for a deadline when it is to stop', async () => {
+    await runner.start(spec);
+    const path = `${jobsPath()}/backup`;
+    const theirs = { metadata: { labels: { team: 'shop' } }, spec: { activeDeadlineSeconds: 9_999, suspend: true } };
+    await client.json({ method: 'PATCH', path, body: theirs });
+    await runner.start(spec);
+    await runner.stop(spec);
+    const [job] = (await jobs()) as unknown as {
+      metadata: { labels: object; managedFields: { manager: string; operation: string; fieldsV1: object }[] };
+      spec: object;
+    }[];
+    expect(job?.metadata.labels).toMatchObject({ team: 'shop', 'app.kubernetes.io/managed-by': 'backstay' });
+    expect(job?.spec).toMatchObject({ activeDeadlineSeconds: 1, suspend: true });
+    const applied = job?.metadata.managedFields.find(({ operation }) => operation === 'Apply');
+    expect(applied).toMatchObject({ manager: 'backstay', fieldsV1: { 'f:spec': { 'f:activeDeadlineSeconds': {} } } });
+  });
+
+  it('stops no Job that took the place of the one it saw', async () => {
+    await runner.start(spec);
+    const [before] = await jobs();
+    const path = `${jobsPath()}/backup`;
+    const body = { propagationPolicy: 'Background' };
+    let uid = '';
+    const proxy = await apiProxy(server);
+    const late = new ApiClient(proxy.connection, systemClock);
+    proxy.judge = async ({ method }) => {
+      if (method !== 'PATCH') return undefined;
+      await client.json({ method: 'DELETE', path, body });
+      await runner.start(spec);
+      uid = (await jobs())[0]?.metadata.uid ?? '';
+      return undefined;
+    };
+    const pod = { ...podDefaults, image: 'backstay:dev' };
+    await new KubernetesRunner({ client: late, clock: systemClock, random: Math.random, log: silentLog, pod }).stop(
+      spec,
+    );
+    late.close();
+    await proxy.close();
+    const [after] = await jobs();
+    expect(uid).not.toBe(before?.metadata.uid);
+    expect(after).toMatchObject({ metadata: { uid } });
+    expect(after?.spec.activeDeadlineSeconds).toBeUndefined();
   });
 
   it('removes a Job in the foreground: the name is free when its pod has ended', async () => {
