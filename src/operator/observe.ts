@@ -1,3 +1,4 @@
+import { kindNames } from '../api/names.ts';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
@@ -26,6 +27,10 @@ export interface ObserveOptions {
   /** A watch that is silent for so long is dead, and with it this process. */
   silenceLimitMs: number;
 }
+
+/** The kinds that metrics tell of, and what their watches are called. */
+const toldKinds = ['BackupPolicy', 'BackupRun', 'RestoreRequest'] as const;
+const told = toldKinds.map((kind) => kindNames[kind].plural);
 
 // Whoever may reach the port may ask: computing the text for thousands of objects must not be made a weapon.
 const scrapeAtMostEveryMs = 1_000;
@@ -58,8 +63,7 @@ function alive({ metrics, silenceLimitMs }: ObserveOptions): Route {
 function ready({ metrics, state }: ObserveOptions): Route {
   return () => {
     if (!state.kindsServed) return { status: 503, body: 'not known yet that the kinds are served\n' };
-    if (state.leading && !metrics.watches.hasBegun) return { status: 503, body: 'nothing is watched yet\n' };
-    const unheard = metrics.watches.unheard();
+    const unheard = metrics.watches.unheard(state.leading ? told : []);
     return unheard.length === 0
       ? { status: 200, body: 'ok\n' }
       : { status: 503, body: `the first list has not come yet of ${unheard.join(', ')}\n` };
@@ -72,11 +76,10 @@ function metricsOf({ metrics, state, objects, clock }: ObserveOptions): Route {
 
   async function scrape(): Promise<string> {
     const own = metrics.families(state.leading);
-    // Half-read objects would look like policies that are gone.
-    if (!state.leading || metrics.watches.unheard().length > 0) return exposition(own);
-    const [policies, runs, requests] = await Promise.all(
-      (['BackupPolicy', 'BackupRun', 'RestoreRequest'] as const).map((kind) => objects.list(kind)),
-    );
+    // Half-read objects would look like policies that are gone; and a list that waits for an API server that is away
+    // would keep back what this process has to say about that.
+    if (!state.leading || metrics.watches.unheard(told).length > 0) return exposition(own);
+    const [policies, runs, requests] = await Promise.all(toldKinds.map((kind) => objects.list(kind)));
     const all = { policies: policies ?? [], runs: runs ?? [], requests: requests ?? [] };
     return exposition([...objectFamilies(all, intervalOf, clock.nowMs()), ...own]);
   }

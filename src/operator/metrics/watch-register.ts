@@ -29,13 +29,11 @@ export class WatchRegister {
     return this.#restarts;
   }
 
-  get hasBegun(): boolean {
-    return this.#running.size > 0;
-  }
-
-  /** Resources whose first list has not come yet. */
-  unheard(): string[] {
-    return this.#resources(({ everHeard }) => !everHeard);
+  /** Resources whose first list has not come yet; `expected` ones also when nobody has begun to watch them. */
+  unheard(expected: readonly string[] = []): string[] {
+    const begun = new Set(this.#resources(() => true));
+    const missing = expected.filter((resource) => !begun.has(resource));
+    return [...missing, ...this.#resources(({ everHeard }) => !everHeard)].sort();
   }
 
   /** Resources with a watch that has said nothing for `limitMs`. A healthy one says something every minute. */

@@ -141,6 +141,8 @@ describe('the metrics of an operator at a real API server', () => {
         expect(text).toContain('schedule="nightly"} 259200\n');
         expect(text).toMatch(/^backstay_policy_condition\{.*type="Ready",status="True",reason="Suspended"\} 1$/m);
         expect(text).toContain('outcome="Failed"} 3600\n');
+        expect(text).toMatch(/^backstay_api_requests_total\{method="GET",code="200"\} [1-9]/m);
+        expect(text).toMatch(/^backstay_reconcile_total\{kind="BackupPolicy",outcome="done"\} [1-9]/m);
         const rpo = Number(/^backstay_policy_rpo_seconds\{.*\} (.*)$/m.exec(text)?.[1]);
         expect(Math.floor(rpo / 3600)).toBe(30);
         return ofObjects(text);
@@ -148,8 +150,6 @@ describe('the metrics of an operator at a real API server', () => {
       const { text } = await get(first.port, '/metrics');
       const judged = spawnSync(promtool, ['check', 'metrics'], { input: text, encoding: 'utf8' });
       expect([judged.status, `${judged.stdout}${judged.stderr}`]).toEqual([0, '']);
-      expect(text).toMatch(/^backstay_api_requests_total\{method="GET",code="200"\} [1-9]/m);
-      expect(text).toMatch(/^backstay_reconcile_total\{kind="BackupPolicy",outcome="done"\} [1-9]/m);
       expect((await get(first.port, '/healthz')).status).toBe(200);
       await end(first.child, 'SIGKILL');
 
