@@ -56,6 +56,30 @@ export interface Postgres {
   stop(): Promise<void>;
 }
 
+const addressCount = 60;
+
+/** Settings of a server that `addressesOf` can be used with. */
+export const manyAddresses = {
+  listen_addresses: ['localhost', ...Array.from({ length: addressCount }, (_, at) => loopback(at))].join(','),
+};
+
+/**
+ * The server under an address that none had before, up to 60 times: what works on it is taken for work on a server of its
+ * own, and does not wait for the others.
+ */
+export function addressesOf(server: Postgres): () => Postgres {
+  let used = 0;
+  return () => {
+    if (used === addressCount) throw new Error(`the server has ${addressCount} addresses only`);
+    used += 1;
+    return { ...server, host: loopback(used - 1) };
+  };
+}
+
+function loopback(at: number): string {
+  return `127.0.0.${at + 2}`;
+}
+
 /** Runs SQL, several statements too, on a connection of its own; rows of the last one. */
 export async function runSql(connection: pg.ClientConfig, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client(connection);

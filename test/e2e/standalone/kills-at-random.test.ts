@@ -7,7 +7,7 @@ import { createLogger } from '../../../src/base/log.ts';
 import { collectGarbage } from '../../../src/catalog/collect-garbage.ts';
 import { openStore } from '../../../src/store/open-store.ts';
 import { chance } from '../../harness/chance.ts';
-import { type Postgres, startPostgres } from '../../harness/postgres.ts';
+import { addressesOf, manyAddresses, type Postgres, startPostgres } from '../../harness/postgres.ts';
 import { makeShop } from '../../harness/shop.ts';
 import { Standalone } from '../../harness/standalone.ts';
 import { manifestsIn, policyYaml, runYaml, setShopSecrets } from '../../harness/standalone-shop.ts';
@@ -19,12 +19,15 @@ const killCount = 20;
 const victims = ['standalone', 'leader', 'agent', 'loop', 'tool'] as const;
 
 let server: Postgres;
+/** A run that is tried again must not keep the next one waiting. */
+let newAddress: () => Postgres;
 let home: Standalone;
 let place: string;
 
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
-  server = await startPostgres({ settings: { max_connections: '200' } });
+  server = await startPostgres({ settings: { max_connections: '200', ...manyAddresses } });
+  newAddress = addressesOf(server);
   await makeShop(server);
   home = new Standalone(server.bin);
   setShopSecrets(home, server);
@@ -65,7 +68,7 @@ async function killPart(run: string, part: TaskPart, delayMs: number): Promise<b
 
 async function beginRun(run: string): Promise<void> {
   mkdirSync(join(place, run));
-  await home.put(policyYaml(server, join(place, run), '', run) + runYaml(run, '', run));
+  await home.put(policyYaml(newAddress(), join(place, run), '', run) + runYaml(run, '', run));
 }
 
 /** What lies below `sets/` and is not of the backup that the manifest names. */

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { taskSteps } from '../../../src/contract/progress.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { comparePortraits, drawPortrait, type Portrait } from '../../harness/portrait.ts';
-import { type Postgres, startPostgres } from '../../harness/postgres.ts';
+import { addressesOf, manyAddresses, type Postgres, startPostgres } from '../../harness/postgres.ts';
 import { makeShop } from '../../harness/shop.ts';
 import { type EndedObject, Standalone } from '../../harness/standalone.ts';
 import { manifestsIn, policyYaml, restoreYaml, runYaml, setShopSecrets } from '../../harness/standalone-shop.ts';
@@ -18,6 +18,8 @@ const cases = (steps: readonly string[]): [Victim, string][] =>
   victims.flatMap((victim) => steps.map((step): [Victim, string] => [victim, step]));
 
 let server: Postgres;
+/** They all happen side by side, which on one server they would not. */
+let newAddress: () => Postgres;
 let home: Standalone;
 let place: string;
 let original: Portrait;
@@ -34,7 +36,8 @@ const endOf = async <T>(name: string): Promise<T> => (await stories.get(name)) a
 
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'backstay-store-'));
-  server = await startPostgres({ settings: { max_connections: '200' } });
+  server = await startPostgres({ settings: { max_connections: '200', ...manyAddresses } });
+  newAddress = addressesOf(server);
   for (const database of ['shop', 'large']) {
     await makeShop(server, database);
   }
@@ -67,7 +70,7 @@ const storeOf = (run: string): string => join(place, run);
 /** A run under a policy and with a store of its own. */
 async function beginRun(run: string, database = 'shop'): Promise<void> {
   mkdirSync(storeOf(run));
-  await home.put(policyYaml(server, storeOf(run), '', run) + runYaml(run, '', run, database));
+  await home.put(policyYaml(newAddress(), storeOf(run), '', run) + runYaml(run, '', run, database));
 }
 
 async function killBackupAt(victim: Victim, step: string): Promise<EndedObject> {
@@ -141,14 +144,14 @@ async function restoreTwice(name: string, kill: (database: string) => Promise<vo
   const database = `back_${name.replaceAll('-', '_')}`;
   await server.query(`CREATE DATABASE ${database} TEMPLATE template0`);
   const killed = kill(database);
-  await home.put(restoreYaml(server, name, 'whole', database));
+  await home.put(restoreYaml(newAddress(), name, 'whole', database));
   await killed;
   const first = await home.waitForEnd('RestoreRequest', name);
   const target = await stateOf(database);
   // What the hint says: an empty database for another request.
   if (target !== 'empty') await server.query(`DROP DATABASE ${database}`);
   if (target !== 'empty') await server.query(`CREATE DATABASE ${database} TEMPLATE template0`);
-  await home.put(restoreYaml(server, `${name}-again`, 'whole', database));
+  await home.put(restoreYaml(newAddress(), `${name}-again`, 'whole', database));
   const again = await home.waitForEnd('RestoreRequest', `${name}-again`);
   expect([again.status.failure, await stateOf(database)]).toEqual([undefined, 'complete']);
   return { first, target, again };
