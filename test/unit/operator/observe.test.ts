@@ -88,6 +88,8 @@ describe('the probes and the metrics of the operator', () => {
   it('is ready as a standby, whose metrics say nothing of objects', async () => {
     state.leading = false;
     expect((await ask('/readyz')).status).toBe(200);
+    // As in a replica that reads objects without working on them.
+    allHeard();
     const { body } = await ask('/metrics');
     expect(body).toContain('backstay_operator_leader 0\n');
     expect(body).toContain('backstay_operator_info{version="1.2.3"} 1\n');
