@@ -125,6 +125,17 @@ describe('a request to an API server', () => {
     expect(server.requests).toHaveLength(0);
   });
 
+  it('writes nothing any more when it may not, and still reads', async () => {
+    const server = await serve((response) => sendJson(response, { ok: true }));
+    const client = server.client();
+    client.writeOnlyWhile(() => false);
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+      await expect(client.json({ method, path: '/x', body: {} })).rejects.toMatchObject({ code: 'Unavailable' });
+    }
+    expect(await client.json({ method: 'GET', path: '/x' })).toEqual({ ok: true });
+    expect(server.requests.map(({ method }) => method)).toEqual(['GET']);
+  });
+
   it('that was cut off before it began asks for no credentials', async () => {
     const server = await serve((response) => sendJson(response, {}));
     let asked = 0;
