@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { resultSchema, statusSchema } from '../../../src/cli/contract.ts';
 import type { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
@@ -17,6 +17,9 @@ import { type Answer, binDirectory, type Running, run, start } from './command.t
 
 // The first run on a machine builds kube-apiserver from source.
 const coldMs = 10 * 60_000;
+// Every command is a process of its own, and a machine may be busy elsewhere.
+const busyMs = 180_000;
+jest.setTimeout(busyMs);
 
 let server: ApiServer;
 let client: ApiClient;
@@ -131,7 +134,7 @@ const createdName = async (running: Running, kind: string): Promise<string> => {
     const name = new RegExp(`${kind} (\\S+) created`).exec(text)?.[1];
     if (name === undefined) throw new Error(`nothing was created: ${text}`);
     return name;
-  });
+  }, busyMs);
 };
 
 const failure = { reason: 'StoreFull', message: 'no space left in store near', hint: 'Add space.' };
@@ -244,12 +247,17 @@ describe('a backup by hand', () => {
     expect(await objects.get('BackupRun', { namespace, name })).toBeDefined();
   });
 
-  it('an API server that goes away while somebody waits is asked again', async () => {
+  it('an API server that says nothing while somebody waits is asked again', async () => {
     const running = begin(['backup', 'shop', '--wait']);
     const name = await createdName(running, 'BackupRun');
     await running.until(/Pending/);
-    await server.restartApiServer('SIGKILL');
-    await eventually(() => setStatus('BackupRun', name, { phase: 'Succeeded' }));
+    server.pause();
+    try {
+      await running.until(/no answer within 10 s; it is asked again/);
+    } finally {
+      server.resume();
+    }
+    await setStatus('BackupRun', name, { phase: 'Succeeded' });
     expect(await running.answer).toMatchObject({ code: 0 });
   });
 
@@ -326,7 +334,11 @@ describe('kubectl backstay', () => {
     const ask = async (...words: string[]): Promise<string[]> =>
       (await run(kubectl, ['__complete', 'backstay', ...words], env())).stdout.split('\n');
     expect(await ask('bac')).toEqual([expect.stringMatching(/^backup\t/), ':4', '']);
-    expect(await ask('backup', '-n', namespace, 'sh')).toEqual(['shop', ':4', '']);
+    // Names that come too late for a person at the keys are left out.
+    await eventually(
+      async () => expect(await ask('backup', '-n', namespace, 'sh')).toEqual(['shop', ':4', '']),
+      busyMs / 2,
+    );
     expect(await ask('backup', 'shop', '--time')).toEqual([expect.stringMatching(/^--timeout\t/), ':4', '']);
   });
 });
