@@ -17,8 +17,8 @@ export function electionOf(
     renewMs: parseDurationMs(config.renewDeadline),
     retryMs: parseDurationMs(config.retryPeriod),
   };
-  if (times.retryMs <= 0 || times.renewMs <= 2 * times.retryMs || times.leaseMs <= times.renewMs) {
-    throw new Fault('SpecInvalid', 'leaseDuration > renewDeadline > 2 * retryPeriod > 0 must hold', {
+  if (times.renewMs <= 2 * times.retryMs || times.leaseMs <= times.renewMs) {
+    throw new Fault('SpecInvalid', 'leaseDuration > renewDeadline > 2 * retryPeriod must hold', {
       where: 'config.leaderElection',
       hint: 'Leave the three out, or choose them like the defaults 15s, 10s and 2s.',
     });

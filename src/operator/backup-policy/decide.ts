@@ -57,6 +57,7 @@ export function decide(
     return { ...before, name: schedule.name, lastTick };
   });
   const soonestMs = nextMs.length === 0 ? undefined : Math.min(...nextMs);
+  // Of the same second the name decides: a status that depends on the order of a list would flap.
   const newestFirst = [...runs].sort((a, b) => laterFirst(a.createdAt, b.createdAt) || laterFirst(a.name, b.name));
   const newest = newestFirst[0];
   const groups = groupByDatabase(spec, newestFirst);
@@ -82,9 +83,7 @@ export function decide(
 
 const laterFirst = (a: string, b: string): number => (a < b ? 1 : a > b ? -1 : 0);
 
-// Of the same second the name decides: a status that depends on the order of a list would flap.
-const byMoment = (a: RunView, b: RunView): number =>
-  laterFirst(a.set?.consistentAt ?? '', b.set?.consistentAt ?? '') || laterFirst(a.name, b.name);
+const byMoment = (a: RunView, b: RunView): number => laterFirst(a.set?.consistentAt ?? '', b.set?.consistentAt ?? '');
 
 interface Group {
   /** Undefined for a policy without schedules: then all of its runs are one group. */

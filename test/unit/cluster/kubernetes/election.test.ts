@@ -19,10 +19,15 @@ describe('an election', () => {
   it('is not held when nobody asks for it: the work begins at once', async () => {
     expect(electionOf(operatorConfig.parse({}).leaderElection, parts)).toBeUndefined();
     const stop = new AbortController().signal;
-    let worked: AbortSignal | undefined;
-    const work = async (signal: AbortSignal): Promise<void> => void (worked = signal);
-    await whileLeading(undefined, parts.client, stop, () => undefined, work);
-    expect(worked).toBe(stop);
+    const worked: AbortSignal[] = [];
+    await whileLeading(
+      undefined,
+      parts.client,
+      stop,
+      () => undefined,
+      async (signal) => void worked.push(signal),
+    );
+    expect(worked).toEqual([stop]);
   });
 
   it('has the times of client-go, and a name of this process alone', () => {
