@@ -111,13 +111,29 @@ export class Playground {
 
   /**
    * A policy of that name without a schedule, with a prefix of its own, and a run of it by hand, both of the examples;
-   * the run has the same name.
+   * the run has the same name. The server has that name, too.
    */
-  async backUp(name: string, { database = 'shop', spec = {} }: { database?: string; spec?: object } = {}) {
-    const own = { stores: [this.store(`own/${name}`)], schedules: [], ...spec };
-    const [example] = readManifests('examples/kubernetes/run.yaml');
-    const run = { ...(example!['spec'] as object), policyName: name, dump: { databases: [database] } };
-    await this.apply([this.policy({ name, spec: own }), { ...example!, metadata: { name }, spec: run }]);
+  async backUp(
+    name: string,
+    { database = 'shop', spec = {} }: { database?: string; spec?: Record<string, unknown> } = {},
+  ) {
+    const { target: example } = this.policy()['spec'] as { target: { service?: string } };
+    const asked: { service?: string } = { ...example, ...(spec['target'] ?? {}) };
+    const target = asked.service === example.service ? { ...asked, service: await this.nameServer(name) } : asked;
+    const own = { stores: [this.store(`own/${name}`)], schedules: [], ...spec, target };
+    const [byHand] = readManifests('examples/kubernetes/run.yaml');
+    const run = { ...(byHand!['spec'] as object), policyName: name, dump: { databases: [database] } };
+    await this.apply([this.policy({ name, spec: own }), { ...byHand!, metadata: { name }, spec: run }]);
+  }
+
+  /**
+   * One more Service of the playground's server, and the answer is its name. One task at a time works on a server: under a
+   * name of its own it is taken for another one, and tasks go side by side.
+   */
+  async nameServer(name: string): Promise<string> {
+    const spec = { selector: { app: 'shop-postgres' }, ports: [{ port: 5432 }] };
+    await this.apply([{ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec }]);
+    return name;
   }
 
   /** The store of the example, under a prefix. */

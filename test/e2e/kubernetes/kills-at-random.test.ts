@@ -42,7 +42,8 @@ describe(`an operator that is killed with -9 at ${killCount} random moments, see
     const { target } = restore!['spec'] as { target: object };
     for (const name of restores) {
       await shop.query(`CREATE DATABASE "${name}" TEMPLATE template0`);
-      const spec = { source: { runName: 'whole' }, target: { ...target, database: name } };
+      const own = { ...target, service: await shop.nameServer(name), database: name };
+      const spec = { source: { runName: 'whole' }, target: own };
       await shop.apply([{ ...restore!, metadata: { name }, spec }]);
     }
     for (const name of backups) await shop.backUp(name);

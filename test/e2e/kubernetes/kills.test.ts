@@ -42,7 +42,8 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
     const { target } = restore!['spec'] as { target: object };
     for (const { name } of requests) {
       await shop.query(`CREATE DATABASE ${databaseOf(name)} TEMPLATE template0`);
-      const spec = { source: { runName: 'whole' }, target: { ...target, database: databaseOf(name) } };
+      const own = { ...target, service: await shop.nameServer(name), database: databaseOf(name) };
+      const spec = { source: { runName: 'whole' }, target: own };
       await shop.apply([{ ...restore!, metadata: { name }, spec }]);
     }
     for (const { name } of runs) await shop.backUp(name);
