@@ -112,7 +112,7 @@ async function start(kubeconfigPath: string, objectCount: number) {
   };
   // The text is made anew once a second at most, so that is how exact the time is.
   while ((await sum('backstay_reconcile_total')) < objectCount || (await sum('backstay_queue_depth')) > 0) {
-    await pause(100);
+    await pause(500);
   }
   const field = (file: string): string => readFileSync(`/proc/${operator.pid}/${file}`, 'utf8');
   return {

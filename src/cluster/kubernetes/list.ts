@@ -11,40 +11,43 @@ interface Page {
   items: RawObject[];
 }
 
-export interface RawList {
+export interface RawList<T = RawObject> {
   /** The moment the list is of: a watch goes on from there. */
   resourceVersion: string;
-  items: RawObject[];
+  items: T[];
 }
 
 const pageSize = 500;
 
 /**
- * Everything at the path, page by page, all pages of one moment. A token that expired between two pages (the server
+ * Everything at the path, page by page, all pages of one moment; of each object only what `keep` makes of it, so that a
+ * long list is never in memory as the server sends it. A token that expired between two pages (the server
  * compacts old versions after 5 minutes) begins the list again; one that expires every time is the caller's to retry.
  */
-export async function listAll(
+export async function listAll<T = RawObject>(
   client: ApiClient,
   path: string,
   query: Record<string, string> = {},
   signal?: AbortSignal,
-): Promise<RawList> {
+  keep: (raw: RawObject) => T = (raw) => raw as T,
+): Promise<RawList<T>> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await listOnce(client, path, query, signal);
+      return await listOnce(client, path, query, signal, keep);
     } catch (error) {
       if (!isExpired(error) || attempt === 3) throw error;
     }
   }
 }
 
-async function listOnce(
+async function listOnce<T>(
   client: ApiClient,
   path: string,
   query: Record<string, string>,
   signal: AbortSignal | undefined,
-): Promise<RawList> {
-  const items: RawObject[] = [];
+  keep: (raw: RawObject) => T,
+): Promise<RawList<T>> {
+  const items: T[] = [];
   let token = '';
   for (;;) {
     const page = await client.json<Page>({
@@ -53,7 +56,7 @@ async function listOnce(
       query: { ...query, limit: String(pageSize), ...(token !== '' && { continue: token }) },
       ...(signal && { signal }),
     });
-    items.push(...page.items);
+    for (const raw of page.items) items.push(keep(raw));
     token = page.metadata.continue ?? '';
     if (token === '') return { resourceVersion: page.metadata.resourceVersion, items };
   }

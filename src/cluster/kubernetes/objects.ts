@@ -61,8 +61,9 @@ export class KubernetesObjects implements Objects {
 
   async list(kind: Kind, namespace?: string): Promise<Resource[]> {
     const scopes = namespace === undefined ? scopesOf(this.#options.namespaces) : [namespace];
-    const lists = await Promise.all(scopes.map((scope) => listAll(this.#client, kindPath(kind, scope))));
-    return lists.flatMap(({ items }) => items.map(keptOf(kind)));
+    const listOf = (scope: string | undefined) =>
+      listAll(this.#client, kindPath(kind, scope), {}, undefined, keptOf(kind));
+    return (await Promise.all(scopes.map(listOf))).flatMap(({ items }) => items);
   }
 
   async listRunsOf({ namespace, name }: ObjectKey): Promise<Resource[]> {

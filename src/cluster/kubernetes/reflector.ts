@@ -72,6 +72,8 @@ class Reflector<T> {
   /** Where the next watch begins; none: list first. */
   #position: string | undefined;
   #failures = 0;
+  /** Whether the last watch had a bookmark. A server has none of a kind of which nothing has happened since it started. */
+  #hasBookmarks = false;
 
   constructor(options: ReflectorOptions<T>, signal: AbortSignal) {
     this.#options = options;
@@ -106,13 +108,12 @@ class Reflector<T> {
   /** The position to watch from. */
   async #relist(): Promise<string> {
     const { client, path, query, keep } = this.#options;
-    const list = await listAll(client, path, query, this.#signal);
-    const before = this.#known;
-    this.#known = new Map();
-    for (const raw of list.items) {
+    const list = await listAll(client, path, query, this.#signal, (raw) => {
       const { uid, resourceVersion } = raw.metadata;
-      this.#known.set(uid, { resourceVersion, object: keep(raw) });
-    }
+      return [uid, { resourceVersion, object: keep(raw) }] as const;
+    });
+    const before = this.#known;
+    this.#known = new Map(list.items);
     for (const [uid, { object }] of before) if (!this.#known.has(uid)) this.#tell('gone', object);
     for (const [uid, { object, resourceVersion }] of this.#known) {
       if (before.get(uid)?.resourceVersion !== resourceVersion) this.#tell('present', object);
@@ -123,7 +124,10 @@ class Reflector<T> {
   async #watch(position: string): Promise<void> {
     const { client, clock, path, query, random } = this.#options;
     const { watchMinMs, watchMaxMs, inactivityMs, shortWatchMs } = this.#timings;
-    const watchMs = watchMinMs + (watchMaxMs - watchMinMs) * random();
+    const longMs = watchMinMs + (watchMaxMs - watchMinMs) * random();
+    // Without bookmarks silence would be taken for death: then the server is asked to end the watch before that.
+    const watchMs = this.#hasBookmarks ? longMs : Math.min(longMs, inactivityMs * 0.8);
+    this.#hasBookmarks = false;
     const silence = new AbortController();
     const signal = AbortSignal.any([this.#signal, silence.signal]);
     const arm = () =>
@@ -146,6 +150,7 @@ class Reflector<T> {
         },
         signal,
       });
+      this.#instrument.heard();
       for await (const line of linesOf(response)) {
         if (this.#signal.aborted) return;
         disarm();
@@ -166,7 +171,8 @@ class Reflector<T> {
   #take(event: WatchEvent): void {
     if (event.type === 'ERROR') throw apiErrorFromStatus(event.object);
     const { uid, resourceVersion } = event.object.metadata;
-    if (event.type !== 'BOOKMARK') {
+    if (event.type === 'BOOKMARK') this.#hasBookmarks = true;
+    else {
       const object = this.#options.keep(event.object);
       if (event.type === 'DELETED') this.#known.delete(uid);
       else this.#known.set(uid, { resourceVersion, object });

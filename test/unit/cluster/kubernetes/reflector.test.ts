@@ -91,8 +91,16 @@ describe('the reflector', () => {
       watch: 'true',
       allowWatchBookmarks: 'true',
       resourceVersion: '10',
-      timeoutSeconds: '300',
+      timeoutSeconds: '120',
     });
+  });
+
+  it('asks for a long watch only while bookmarks show that a silent one lives', async () => {
+    const bookmark = line('BOOKMARK', raw('', '17'));
+    watches = [saysAndEnds(bookmark), saysAndEnds(line('ADDED', raw('b', '18'))), saysAndEnds(bookmark), open];
+    await start();
+    await eventually(() => expect(watchRequests()).toHaveLength(4));
+    expect(watchRequests().map(({ query }) => query.get('timeoutSeconds'))).toEqual(['120', '300', '120', '300']);
   });
 
   it('begins the list again when a page expired, and delivers nothing twice', async () => {
