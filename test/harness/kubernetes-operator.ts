@@ -18,7 +18,11 @@ const podLabels = 'app.kubernetes.io/name=backstay,app.kubernetes.io/component=o
 /** The kinds, and no operator in the cluster: a suite brings one of its own, or writes the statuses itself. */
 export async function kindsOnly(cluster: SettledCluster): Promise<void> {
   await uninstallRelease({ name: release, namespace: systemNamespace, cluster });
-  const crds = Object.values(kindNames).flatMap(({ plural }) => readManifests(`crds/backstay.dev_${plural}.yaml`));
+  const files = Object.values(kindNames).flatMap(({ plural }) => readManifests(`crds/backstay.dev_${plural}.yaml`));
+  // As if the chart had made them: `helm install` refuses what is there and is not its own.
+  const labels = { 'app.kubernetes.io/managed-by': 'Helm' };
+  const annotations = { 'meta.helm.sh/release-name': release, 'meta.helm.sh/release-namespace': systemNamespace };
+  const crds = files.map((crd) => ({ ...crd, metadata: { ...crd.metadata, labels, annotations } }));
   await kubectlApply(crds, cluster);
   const names = crds.map(({ metadata }) => `crd/${metadata.name}`);
   await kubectl(['wait', '--for=condition=Established', '--timeout=30s', ...names], { cluster });
