@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { parseAllDocuments } from 'yaml';
 import { systemClock } from '../../../src/base/clock.ts';
 import { connectByKubeconfig } from '../../../src/cluster/kubernetes/connect.ts';
 import { ApiClient } from '../../../src/cluster/kubernetes/http.ts';
@@ -13,10 +11,11 @@ import { kinds } from '../../../src/cluster/resource.ts';
 import { type ApiServer, apiServer } from '../../harness/cluster/api-server.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
+import { helm, renderChart } from '../../harness/helm.ts';
 import { clientOf, freshNamespace, installKinds, objectsOf, silentLog } from './kubernetes-client.ts';
 import { ownerReferenceTo, sampleDraft } from './samples.ts';
 
-// The first run on a machine builds kube-apiserver from source.
+// The first run on a machine builds kube-apiserver and helm from source.
 const coldMs = 10 * 60_000;
 
 interface Manifest {
@@ -25,7 +24,7 @@ interface Manifest {
   metadata: { name: string; namespace?: string };
 }
 
-describe('the operator with the rights of examples/kubernetes/operator.yaml', () => {
+describe('the operator with the rights that the chart gives it', () => {
   let server: ApiServer;
   let admin: ApiClient;
   let operator: ApiClient;
@@ -35,8 +34,12 @@ describe('the operator with the rights of examples/kubernetes/operator.yaml', ()
     server = await apiServer({ tell: tellOnStderr });
     admin = clientOf(server.kubeconfigPath);
     await installKinds(admin);
-    const text = await readFile('examples/kubernetes/operator.yaml', 'utf8');
-    for (const document of parseAllDocuments(text)) await apply(document.toJS());
+    await helm(['version'], { tell: tellOnStderr });
+    await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'backstay-system' } });
+    const values = { tests: { enabled: false }, rbac: { userRoles: false } };
+    for (const manifest of (await renderChart(values)) as unknown as Manifest[]) {
+      if (plurals[manifest.kind] !== undefined) await apply(manifest);
+    }
     const connection = connectByKubeconfig({ path: server.kubeconfigPath });
     const asOperator = {
       ...connection,
@@ -60,7 +63,8 @@ describe('the operator with the rights of examples/kubernetes/operator.yaml', ()
     ServiceAccount: 'serviceaccounts',
     ClusterRole: 'clusterroles',
     ClusterRoleBinding: 'clusterrolebindings',
-    Deployment: 'deployments',
+    Role: 'roles',
+    RoleBinding: 'rolebindings',
   };
   async function apply(body: Manifest): Promise<void> {
     const root = body.apiVersion.includes('/') ? `/apis/${body.apiVersion}` : `/api/${body.apiVersion}`;
