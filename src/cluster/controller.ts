@@ -55,7 +55,7 @@ export interface ControllerOptions {
   instruments?: Instruments;
   /** How many objects are worked on at once. */
   maxConcurrent?: number;
-  /** How often every object gets a look although nothing happened: heals a watch that went deaf. */
+  /** How often every object gets a look although nothing happened: heals what a visit overlooked. Asks no server for any. */
   resyncMs?: number;
 }
 
