@@ -49,7 +49,8 @@ const jobs = z.strictObject({
     .default([])
     .describe(
       'Images that tools may come from; none: every image. An entry is an image, with or without tag; `*` in it stands ' +
-        'for any text: postgres, postgres:18, registry.example.com/db/*. Short names are those of docker.io.',
+        'for any text: postgres, postgres:18, registry.example.com/db/*. Short names are those of docker.io. An entry with ' +
+        'a tag never fits an image by digest, such as the one that is taken from target.workload: name that one without a tag.',
     ),
   agentResources: containerResources()
     .default({ requests: { cpu: '100m', memory: '256Mi' } })

@@ -25,6 +25,13 @@ describe('an image', () => {
     ['localhost/tools:1', 'localhost/tools'],
     ['anything:1', '*'],
     ['eu.registry.example.com/postgres', '*.example.com/postgres'],
+    ['docker.io/postgres:18', 'postgres'],
+    ['index.docker.io/postgres:18', 'postgres'],
+    ['postgres:18', 'docker.io/postgres'],
+    ['postgres:18', 'index.docker.io/library/*'],
+    ['bitnami/postgresql:18', 'docker.io/*'],
+    ['docker.io/postgres:18', 'docker.io/post*'],
+    ['REGISTRY/postgres:18', 'REGISTRY/*'],
   ])('%s is allowed by %s', (image, allowed) => {
     expect(isAllowed(image, 'something/else', allowed)).toBe(true);
   });
@@ -40,6 +47,13 @@ describe('an image', () => {
     ['registry.example.com/db', 'registry.example.com/db/*'],
     ['localhost:5000/postgres', 'localhost/postgres'],
     ['evil/docker.io/library/postgres', 'postgres'],
+    // A node takes a first part with a capital letter for the host of a registry.
+    ['EVIL/postgres:18', 'docker.io/*'],
+    ['Evil/postgres:18', 'docker.io/Evil/*'],
+    ['localhost/postgres:18', 'docker.io/*'],
+    ['poster/evil:1', 'docker.io/post*'],
+    [`docker.io/library/postgres@${digest}`, 'postgres:18'],
+    [`postgres:18@${digest}`, 'postgres:18'],
   ])('%s is not allowed by %s', (image, allowed) => {
     expect(isAllowed(image, allowed)).toBe(false);
   });
