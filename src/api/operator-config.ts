@@ -28,7 +28,10 @@ const leaderElection = z.strictObject({
 
 const timings = z.strictObject({
   recheck: duration('5s', 'How often a task is looked at although nothing was heard of it.'),
-  turn: duration('30s', 'How often an object that waits for its turn is looked at although nothing made room for it.'),
+  turn: duration(
+    '30s',
+    'How often an object that waits for its turn is looked at although nothing made room for it; far back in line up to 20 times as long.',
+  ),
   progress: duration('10s', 'How often at most the progress of a task is written into the status.'),
   reference: duration('10m', 'How long an object that is named and not there is waited for.'),
   retryOnce: duration('5s', 'The pause before the second attempt after an accident.'),

@@ -5,7 +5,7 @@ import { parseDurationMs } from '../base/duration.ts';
 export interface Timings {
   /** How often a task is looked at although nothing was heard of it. */
   recheckMs: number;
-  /** How often an object that waits for its turn looks although nothing that it waits for has changed. */
+  /** How often an object that waits for its turn looks although nobody called it; far back in line up to 20 times as long. */
   turnMs: number;
   /** How often at most the progress of a task is written into the status. */
   progressMs: number;

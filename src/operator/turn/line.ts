@@ -42,7 +42,8 @@ export function standingOf(me: Entry, others: readonly Entry[], limits: Limits):
   const taken = new Taken(limits);
   if (me.state === 'waiting') {
     for (const other of others) if (other.state !== 'waiting') taken.add(other);
-    return walk([...others.filter(isWaiting), me], taken).get(me.uid) ?? { kind: 'claim' };
+    const before = others.filter((other) => isWaiting(other) && isAhead(other, me));
+    return standingInLine(me, before, taken);
   }
   const later: Entry[] = [];
   for (const other of others) {
@@ -55,37 +56,52 @@ export function standingOf(me: Entry, others: readonly Entry[], limits: Limits):
   return taken.blocks(me) === undefined ? { kind: 'go' } : { kind: 'stay' };
 }
 
+/** Its place counts those before it that wait for the same. */
+function standingInLine(me: Entry, before: Entry[], taken: Taken): Standing {
+  const places = { server: 1, store: 1, operator: 1 };
+  walk(before, taken, ({ server, store }, block) => {
+    if (block === 'server' && server === me.server) places.server += 1;
+    if (block === 'store' && store === me.store) places.store += 1;
+    if (block === 'operator') places.operator += 1;
+  });
+  const blocked = taken.blocks(me);
+  return blocked === undefined ? { kind: 'claim' } : { kind: 'wait', ...blocked, place: places[blocked.for] };
+}
+
 /** Pure: those that a look would take further: whose turn has come, and who have claimed. */
 export function nextInLine(entries: readonly Entry[], limits: Limits): Entry[] {
   const taken = new Taken(limits);
   for (const entry of entries) if (entry.state !== 'waiting') taken.add(entry);
-  const blocked = walk(entries.filter(isWaiting), taken);
-  return entries.filter(({ state, uid }) => state === 'claiming' || (state === 'waiting' && !blocked.has(uid)));
+  // Asked at each change of anybody: with all places in use, which is most of the time, a long line costs nothing.
+  const mayGo = entries.filter((entry) => isWaiting(entry) && (entry.kind === 'RestoreRequest' || !taken.isFull));
+  const free = new Set<string>();
+  walk(mayGo, taken, ({ uid }, block) => block === undefined && free.add(uid));
+  return entries.filter(({ state, uid }) => state === 'claiming' || (state === 'waiting' && free.has(uid)));
 }
 
 /**
- * Goes through those who wait, the first in line first, and answers who has to go on waiting. One that waits for a store or
- * for the operator keeps its server, else a younger one could take it again and again; it keeps no place in the
- * limits, else one slow store would hold up all the others. Whoever works in a store works in the operator, too, so a
- * place in the store always comes free together with one in the operator: the first in line gets both.
+ * When one that waits looks again although nobody called it. Each look goes through all that are open: in a long line only
+ * the front, which has most to lose by a call that was lost, looks at every pause, and those far behind at every twentieth.
  */
-function walk(waiting: Entry[], taken: Taken): Map<string, Extract<Standing, { kind: 'wait' }>> {
-  const blocked = new Map<string, Extract<Standing, { kind: 'wait' }>>();
-  const places = new Map<string, number>();
+export const lookAgainMs = (place: number, pauseMs: number): number =>
+  pauseMs * (1 + Math.min(19, Math.floor(place / 50)));
+
+/**
+ * Goes through those who wait, the first in line first, and tells of each what it has to go on waiting for, if anything.
+ * One that waits for a store or for the operator keeps its server, else a younger one could take it again and again; it
+ * keeps no place in the limits, else one slow store would hold up all the others. Whoever works in a store works in the
+ * operator, too, so a place in the store always comes free together with one in the operator: the first in line gets both.
+ */
+function walk(waiting: Entry[], taken: Taken, tell: (entry: Entry, block: Blocked['for'] | undefined) => void): void {
   for (const entry of waiting.sort(byLine)) {
-    const block = taken.blocks(entry);
-    if (block === undefined) {
-      taken.add(entry);
-      continue;
-    }
-    if (block.for !== 'server') taken.keepServer(entry);
-    const what = { server: `server ${entry.server}`, store: `store ${entry.store}`, operator: 'operator' }[block.for];
-    const place = (places.get(what) ?? 0) + 1;
-    places.set(what, place);
-    blocked.set(entry.uid, { kind: 'wait', ...block, place });
+    const block = taken.blocks(entry)?.for;
+    if (block === undefined) taken.add(entry);
+    else if (block !== 'server') taken.keepServer(entry);
+    tell(entry, block);
   }
-  return blocked;
 }
+
+type Blocked = Pick<Extract<Standing, { kind: 'wait' }>, 'for' | 'behind'>;
 
 /** What is in use. */
 class Taken {
@@ -109,12 +125,17 @@ class Taken {
     if (entry.server !== undefined && !this.#servers.has(entry.server)) this.#servers.set(entry.server, entry);
   }
 
-  blocks({ kind, server, store }: Entry): Pick<Extract<Standing, { kind: 'wait' }>, 'for' | 'behind'> | undefined {
+  /** No other backup finds a place. */
+  get isFull(): boolean {
+    return this.#limits.runs > 0 && this.#runs >= this.#limits.runs;
+  }
+
+  blocks({ kind, server, store }: Entry): Blocked | undefined {
     const behind = server === undefined ? undefined : this.#servers.get(server);
     if (behind !== undefined) return { for: 'server', behind };
     if (kind !== 'BackupRun') return undefined;
-    const { runs, runsPerStore } = this.#limits;
-    if (runs > 0 && this.#runs >= runs) return { for: 'operator', behind: undefined };
+    const { runsPerStore } = this.#limits;
+    if (this.isFull) return { for: 'operator', behind: undefined };
     const inStore = store === undefined ? 0 : (this.#stores.get(store) ?? 0);
     return runsPerStore > 0 && inStore >= runsPerStore ? { for: 'store', behind: undefined } : undefined;
   }

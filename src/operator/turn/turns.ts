@@ -9,7 +9,7 @@ import type { ObjectKey, Resource } from '../../cluster/resource.ts';
 import type { Timings } from '../timings.ts';
 import { describeWait } from './describe.ts';
 import { type Candidate, candidateOf } from './entry.ts';
-import { type Limits, nextInLine, standingOf } from './line.ts';
+import { type Limits, lookAgainMs, nextInLine, standingOf } from './line.ts';
 
 /** What an object needs for itself: a server, and a backup also a place in a store. Words of `identity.ts`. */
 export type Needs = Pick<Turn, 'server' | 'store'>;
@@ -61,8 +61,10 @@ export function createTurns({ objects, mode, limits, timings }: TurnsOptions): T
           const message = 'its turn has come, and another one saw the same: one of the two takes a step back';
           return { outcome: after(timings.recheckMs, 'Pending', message), turn: written ?? needs };
         }
-        case 'wait':
-          return { outcome: after(timings.turnMs, 'Pending', describeWait(me, standing)), turn: needs };
+        case 'wait': {
+          const againMs = lookAgainMs(standing.place, timings.turnMs);
+          return { outcome: after(againMs, 'Pending', describeWait(me, standing)), turn: needs };
+        }
       }
     },
     trigger: (kind) => (enqueue, signal) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Entry, type Limits, nextInLine, standingOf } from '../../../../src/operator/turn/line.ts';
+import { type Entry, type Limits, lookAgainMs, nextInLine, standingOf } from '../../../../src/operator/turn/line.ts';
 
 const free: Limits = { runs: 0, runsPerStore: 0 };
 
@@ -82,6 +82,38 @@ describe('limits', () => {
     const older = entry('b', { server: 'same' });
     const younger = entry('c', { server: 'same', store: 'u' });
     expect(standingOf(younger, [busy, older], limits)).toMatchObject({ for: 'server', behind: older });
+  });
+});
+
+describe('the place in line', () => {
+  const at = (name: string, minute: number, more: Partial<Entry> = {}) =>
+    entry(name, { createdAt: `2026-03-01T12:0${minute}:00Z`, ...more });
+
+  it('counts those before that wait for the same, and nobody else', () => {
+    const limits: Limits = { runs: 0, runsPerStore: 1 };
+    const line = [
+      at('elsewhere', 1, { store: 'u' }),
+      at('same-server', 2, { server: 'busy', store: 'u' }),
+      at('other-server', 2, { server: 'also-busy' }),
+      at('before', 3),
+      at('other-store', 4, { store: 'v' }),
+      at('behind', 6),
+    ];
+    const working = ['s', 'u', 'v'].map((store) => entry(`w-${store}`, { store, state: 'working' }));
+    const busy = ['busy', 'also-busy'].map((server) => entry(`w-${server}`, { server, store: 'w', state: 'working' }));
+    expect(standingOf(at('me', 5), [...line, ...working, ...busy], limits)).toMatchObject({ for: 'store', place: 2 });
+    const same = at('me', 5, { server: 'busy' });
+    expect(standingOf(same, [...line, ...working, ...busy], limits)).toMatchObject({ for: 'server', place: 2 });
+    const full: Limits = { runs: 5, runsPerStore: 0 };
+    expect(standingOf(at('me', 5), [...line, ...working, ...busy], full)).toMatchObject({ for: 'operator', place: 4 });
+  });
+
+  it('makes the looks rarer: 2,000 that wait look less than ten times a second, the first of them each time', () => {
+    const places = Array.from({ length: 2_000 }, (_, index) => index + 1);
+    const perSecond = places.map((place) => 1_000 / lookAgainMs(place, 30_000));
+    expect(perSecond.reduce((sum, each) => sum + each, 0)).toBeLessThan(10);
+    expect(lookAgainMs(1, 30_000)).toBe(30_000);
+    expect(lookAgainMs(70_000, 30_000)).toBe(600_000);
   });
 });
 
@@ -198,6 +230,26 @@ describe('whatever the order in which they look and write, and wherever the oper
         expect(actors.filter((actor) => !actor.isOver)).toEqual([]);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('those who wait are called exactly when a look of theirs would end in a claim', () => {
+    const stateArbitrary = fc.constantFrom<Entry['state']>('waiting', 'waiting', 'waiting', 'claiming', 'working');
+    fc.assert(
+      fc.property(draftsArbitrary, fc.infiniteStream(stateArbitrary), limitsArbitrary, (drafts, states, limits) => {
+        const entries = actorsOf(drafts).map((actor) => ({ ...actor.entry, state: states.next().value }));
+        const waiting = entries.filter(({ state }) => state === 'waiting');
+        const wouldClaim = waiting.filter(
+          (me) =>
+            standingOf(
+              me,
+              entries.filter((other) => other !== me),
+              limits,
+            ).kind === 'claim',
+        );
+        expect(nextInLine(entries, limits).filter(({ state }) => state === 'waiting')).toEqual(wouldClaim);
+      }),
+      { numRuns: 500 },
     );
   });
 
