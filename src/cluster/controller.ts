@@ -192,7 +192,9 @@ function plan(queue: WorkQueue, word: string, outcome: Outcome): void {
     queue.addBackoff(word);
     return;
   }
-  queue.forget(word);
+  // An intent that was written is nothing that went well yet: else what fails each time right after it never backs off.
+  const isIntent = outcome.kind === 'after' && outcome.ms === 0;
+  if (!isIntent) queue.forget(word);
   if (outcome.kind === 'after' || outcome.kind === 'waiting') queue.addAfter(word, outcome.ms);
   if ((outcome.kind === 'done' || outcome.kind === 'stalled') && outcome.againMs !== undefined)
     queue.addAfter(word, outcome.againMs);

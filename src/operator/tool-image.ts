@@ -52,6 +52,8 @@ export async function chooseImage(
     const { waitingFor: _came, ...rest } = record;
     return { kind: 'chosen', record: { ...rest, toolImage } };
   } catch (error) {
+    const notYet = refusedForNow(record, error);
+    if (notYet !== undefined) return notYet;
     if (!(error instanceof Fault)) throw error;
     const { reason, sentence: message, hint } = error;
     if (reasons[reason].retry === 'never') return { kind: 'refused', failure: failureOf(reason, message, hint) };
@@ -86,7 +88,7 @@ async function imageFor({ policy, namespace, named, recorded }: WantedImage, { w
   }
 }
 
-/** The cluster takes no such task now, and may later: a quota is used up, or an admission policy objects. */
+/** The cluster takes no such task now, and may later: a quota is used up, an admission policy objects, or a right is missing. */
 export function refusedForNow(
   record: TaskRecord,
   error: unknown,

@@ -1,4 +1,5 @@
 import type { Logger } from '../base/log.ts';
+import { ObjectsError } from '../cluster/objects.ts';
 import type { Resource } from '../cluster/resource.ts';
 import type { ReconcileResult } from '../cluster/status.ts';
 
@@ -25,4 +26,22 @@ export async function walk<Visit extends { written?: Resource }>(
     if (result !== undefined) return visit.written === undefined ? result : { ...result, written: visit.written };
   }
   throw new Error('no step had an answer');
+}
+
+/**
+ * The same step, with an answer to what it throws. Not to a conflict or an API that is away: those are not about the object,
+ * and the same visit is made again.
+ */
+export function orElse<Visit>(
+  take: Step<Visit>['take'],
+  answer: (visit: Visit, error: unknown) => ReconcileResult,
+): Step<Visit>['take'] {
+  return async (visit) => {
+    try {
+      return await take(visit);
+    } catch (error) {
+      if (error instanceof ObjectsError && (error.code === 'Conflict' || error.code === 'Unavailable')) throw error;
+      return answer(visit, error);
+    }
+  };
 }

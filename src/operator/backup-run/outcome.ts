@@ -22,6 +22,8 @@ type GoesOn = Extract<TaskVerdict, { kind: 'wait' | 'stop' }>;
 const attemptsMax = 2;
 const inspectionsMax = 5;
 
+export const hasBegun = ({ attempts = [] }: RunState): boolean => attempts.length > 0;
+
 /** Waiting, and not for its turn: whoever cannot use a turn must not keep it from others. */
 export function outOfLine({ turn: _none, ...state }: RunState): RunState {
   return { ...state, phase: 'Pending' };

@@ -8,8 +8,9 @@ import { timestamp } from '../../base/clock.ts';
 import { parseDurationMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
+import { reasons } from '../../base/reasons.ts';
 import type { Objects } from '../../cluster/objects.ts';
-import { after, waiting } from '../../cluster/outcome.ts';
+import { after, failed, waiting } from '../../cluster/outcome.ts';
 import type { Resource } from '../../cluster/resource.ts';
 import type { Observation, Runner } from '../../cluster/runner.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
@@ -24,7 +25,7 @@ import type { Timings } from '../timings.ts';
 import { chooseImage, imageForIntent, refusedForNow, type ToolImageOptions } from '../tool-image.ts';
 import { serverIdentity, storeIdentity } from '../turn/identity.ts';
 import type { Turns } from '../turn/turns.ts';
-import type { Step } from '../walk.ts';
+import { orElse, type Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { backupTask, inspectTask } from './task.ts';
 
@@ -71,8 +72,8 @@ export const backupRunSteps: readonly Step<Visit>[] = [
   { name: 'read-spec', take: readSpec },
   { name: 'find-policy', take: readPolicy },
   { name: 'wait-for-turn', take: waitForTurn },
-  { name: 'hold', take: holdRun },
-  { name: 'write-intent', take: writeIntent },
+  { name: 'hold', take: orElse(holdRun, giveBack) },
+  { name: 'write-intent', take: orElse(writeIntent, giveBack) },
   { name: 'observe-task', take: observeTask },
   { name: 'choose-image', take: chooseToolImage },
   { name: 'start-task', take: startTask },
@@ -162,6 +163,13 @@ async function writeIntent({ run, state, policy, options, nowMs }: Visit): Promi
     toolImage: await imageForIntent({ policy, namespace: run.metadata.namespace }, options),
   };
   return next.beginAttempt(state, run.metadata.name, plan, nowMs);
+}
+
+/** Who cannot begin after all must not keep its turn from others; it asks for it again at its next visit. */
+function giveBack(visit: Visit, error: unknown): ReconcileResult {
+  if (error instanceof Fault && reasons[error.reason].retry === 'never') return failRun(visit, error);
+  if (next.hasBegun(visit.state)) throw error;
+  return { outcome: failed(error), status: next.outOfLine(visit.state) };
 }
 
 async function observeTask(visit: Visit): Promise<ReconcileResult | undefined> {

@@ -7,8 +7,9 @@ import { timestamp } from '../../base/clock.ts';
 import { parseDurationMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
+import { reasons } from '../../base/reasons.ts';
 import type { Objects } from '../../cluster/objects.ts';
-import { after, waiting } from '../../cluster/outcome.ts';
+import { after, failed, waiting } from '../../cluster/outcome.ts';
 import type { Resource } from '../../cluster/resource.ts';
 import type { Observation, Runner } from '../../cluster/runner.ts';
 import type { ReconcileResult } from '../../cluster/status.ts';
@@ -22,7 +23,7 @@ import type { Timings } from '../timings.ts';
 import { chooseImage, refusedForNow, type ToolImageOptions } from '../tool-image.ts';
 import { serverIdentity } from '../turn/identity.ts';
 import type { Turns } from '../turn/turns.ts';
-import type { Step } from '../walk.ts';
+import { orElse, type Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { checkStillGranted, findSource, findSourcePolicy, isForeign, type SourcePlace } from './source.ts';
 import { type ChosenSource, restoreTaskSpec } from './task.ts';
@@ -69,8 +70,8 @@ export const restoreRequestSteps: readonly Step<Visit>[] = [
   { name: 'read-spec', take: readSpec },
   { name: 'choose-backup', take: choose },
   { name: 'wait-for-turn', take: waitForTurn },
-  { name: 'hold', take: holdRequest },
-  { name: 'write-intent', take: writeIntent },
+  { name: 'hold', take: orElse(holdRequest, giveBack) },
+  { name: 'write-intent', take: orElse(writeIntent, giveBack) },
   { name: 'observe-task', take: observeTask },
   { name: 'check-grant', take: checkGrant },
   { name: 'choose-image', take: chooseToolImage },
@@ -164,6 +165,13 @@ async function writeIntent({ request, spec, source, state, nowMs }: Visit): Prom
     currentTask: restoreTask(request.metadata.name),
   };
   return { outcome: after(0, 'Preparing', `run ${source.run} is about to be restored`), status };
+}
+
+/** Who cannot begin after all must not keep its turn from others; it asks for it again at its next visit. */
+function giveBack(visit: Visit, error: unknown): ReconcileResult {
+  if (error instanceof Fault && reasons[error.reason].retry === 'never') return fail(visit, error);
+  if (visit.state.task !== undefined) throw error;
+  return { outcome: failed(error), status: next.outOfLine(visit.state) };
 }
 
 async function observeTask(visit: Visit): Promise<undefined> {

@@ -95,6 +95,16 @@ describe('a controller', () => {
     expect(visits).toBe(4);
   });
 
+  it('backs off from what fails each time right after its intent was written', async () => {
+    run(() => {
+      if (visits % 2 === 0) throw new Error('not this time either');
+      return goesOn(0, 'Pending', 'its turn has come');
+    });
+    await clock.advance(60_000);
+    // 5 ms, 10 ms, and so on: 2 visits each time. Without a pause that grows there are thousands.
+    expect(visits).toBeLessThan(40);
+  });
+
   it('turns a reconcile that throws into a condition and a backoff, never into a crash or a hot loop', async () => {
     run(() => {
       throw new Error(`boom number ${visits}`);

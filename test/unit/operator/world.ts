@@ -100,6 +100,8 @@ export class World {
         signal: new AbortController().signal,
         nowMs,
       });
+      // Whatever a step would answer to it: the dead write nothing.
+      if (result.outcome.kind === 'failed' && result.outcome.error instanceof Killed) return undefined;
       await writeStatus(this.objects, this.clock, written, result);
       return result.outcome;
     } catch (error) {
