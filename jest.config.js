@@ -19,7 +19,7 @@ const project = (name, testMatch, more = {}) => ({
 const needsApiServer = '(api-server|kubernetes)[^/]*\\.test\\.ts$';
 
 export default {
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   projects: [
     project('unit', ['unit/**/*.test.ts']),
     project('integration', ['integration/**/*.test.ts'], {

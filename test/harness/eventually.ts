@@ -1,5 +1,5 @@
 /** Calls until it does not throw any more; the last failure is thrown when `timeoutMs` is over. */
-export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 20_000, pauseMs = 20): Promise<T> {
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 60_000, pauseMs = 20): Promise<T> {
   const untilMs = Date.now() + timeoutMs;
   for (;;) {
     try {

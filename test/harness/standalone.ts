@@ -104,7 +104,7 @@ export class Standalone {
   }
 
   /** Resolves when the log satisfies `seen`; rejects when the process ended or `timeoutMs` passed. */
-  waitForLog(seen: (log: string) => boolean, what: string, timeoutMs = 30_000): Promise<void> {
+  waitForLog(seen: (log: string) => boolean, what: string, timeoutMs = 90_000): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (error?: Error): void => {
         clearTimeout(timer);
@@ -188,7 +188,7 @@ export class Standalone {
   }
 
   /** Waits until a run or a request has ended, and answers it. */
-  async waitForEnd(kind: 'BackupRun' | 'RestoreRequest', name: string, timeoutMs = 60_000): Promise<EndedObject> {
+  async waitForEnd(kind: 'BackupRun' | 'RestoreRequest', name: string, timeoutMs = 150_000): Promise<EndedObject> {
     const untilMs = Date.now() + timeoutMs;
     for (;;) {
       const object = await this.get<EndedObject['status']>(kind, name);
@@ -226,7 +226,7 @@ export class Standalone {
         const found = [...this.taskProcesses().map((pid) => `process ${pid}`), ...this.leftovers()];
         if (found.length > 0) throw new Error(`still there: ${found.join(', ')}\n${this.#log.slice(-2000)}`);
       },
-      30_000,
+      90_000,
       100,
     );
   }

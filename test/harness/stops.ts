@@ -32,7 +32,7 @@ export class Stops {
       reached: () =>
         eventually(() => {
           if (!existsSync(reached)) throw new Error(`nobody has logged ${words.join(' and ')}`);
-        }, 60_000),
+        }, 150_000),
       letGo: () => rmSync(reached, { force: true }),
     };
   }

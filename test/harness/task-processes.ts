@@ -42,7 +42,7 @@ export function freezeDump(home: string, task: string): Promise<void> {
       if (pid === undefined || !words?.includes('--format=custom')) throw new Error(`task ${task} has no pg_dump`);
       process.kill(pid, 'SIGSTOP');
     },
-    60_000,
+    150_000,
     2,
   );
 }
@@ -54,7 +54,7 @@ export function killTaskPart(home: string, task: string, part: TaskPart): Promis
     const hasBegun = part !== 'loop' || existsSync(join(home, 'tasks', 'default', task, 'work', 'boot'));
     if (pid === undefined || !hasBegun) throw new Error(`task ${task} has no ${part}`);
     process.kill(pid, 'SIGKILL');
-  }, 60_000);
+  }, 150_000);
 }
 
 function leaderOf(root: string): number | undefined {
