@@ -24,9 +24,12 @@ const inspectionsMax = 5;
 
 export const hasBegun = ({ attempts = [] }: RunState): boolean => attempts.length > 0;
 
-/** Waiting, and not for its turn: whoever cannot use a turn must not keep it from others. */
-export function outOfLine({ turn: _none, ...state }: RunState): RunState {
-  return { ...state, phase: 'Pending' };
+/**
+ * Waiting, and not for its turn: whoever cannot use a turn must not keep it from others. Between two attempts it is kept:
+ * a run that has begun never asks for one again.
+ */
+export function outOfLine({ turn, ...state }: RunState): RunState {
+  return { ...state, phase: 'Pending', ...(turn !== undefined && hasBegun(state) && { turn }) };
 }
 
 /** The intent of a new attempt; it must be in the status before its task is asked for. */

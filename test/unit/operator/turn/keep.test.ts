@@ -3,7 +3,7 @@ import type { BackupRunStatus } from '../../../../src/api/backup-run.ts';
 import type { RestoreRequestStatus } from '../../../../src/api/restore-request.ts';
 import { ObjectsError } from '../../../../src/cluster/objects.ts';
 import type { Report } from '../../../../src/contract/report.ts';
-import { backedUp, policySpec, requestSpec, runSpec, World } from '../world.ts';
+import { backedUp, failedWith, policySpec, requestSpec, runSpec, World } from '../world.ts';
 
 const run = (world: World, name: string): BackupRunStatus => world.status('BackupRun', name);
 const request = (world: World): RestoreRequestStatus => world.status('RestoreRequest', 'back');
@@ -115,5 +115,23 @@ describe('the image of a workload that may not be read', () => {
     });
     await world.settle('BackupRun', 'b');
     expect(world.started).toEqual(['b-1']);
+  });
+});
+
+describe('a run that has begun keeps its server', () => {
+  it('between two attempts, while its policy is gone for a moment', async () => {
+    const world = twoRuns();
+    await world.settle('BackupRun', 'a');
+    world.end('a-1', failedWith('StoreUnreachable'));
+    await world.settle('BackupRun', 'a');
+    const policy = world.read('BackupPolicy', 'one');
+    world.stored.delete('BackupPolicy/one');
+    await world.settle('BackupRun', 'a');
+    expect(run(world, 'a')).toMatchObject({ phase: 'Pending', turn: { server: 'db:5432' } });
+    if (policy !== undefined) world.stored.set('BackupPolicy/one', policy);
+    await world.settle('BackupRun', 'b');
+    await world.clock.advance(31_000);
+    await world.settle('BackupRun', 'a');
+    expect(world.started).toEqual(['a-1', 'a-2']);
   });
 });
