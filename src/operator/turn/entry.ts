@@ -4,6 +4,7 @@ import { parseSpec } from '../../api/parse.ts';
 import type { RestoreRequestStatus } from '../../api/restore-request.ts';
 import { Fault } from '../../base/fault.ts';
 import { policyNameOf, type Resource } from '../../cluster/resource.ts';
+import { isHeld } from '../release.ts';
 import { serverIdentity } from './identity.ts';
 import type { Entry } from './line.ts';
 
@@ -19,8 +20,8 @@ export function candidateOf(object: Resource, mode: Mode): Candidate | undefined
   const { phase, turn } = (object.status ?? {}) as BackupRunStatus & RestoreRequestStatus;
   if (phase === 'Succeeded' || phase === 'Failed') return undefined;
   const isWorking = hasBegun(object);
-  // A deleted one that never began has nothing to wait for; one that began still has its task to stop.
-  if (!isWorking && object.metadata.deletionTimestamp !== undefined) return undefined;
+  // A deleted one that never began has nothing to wait for; one that began has its task to stop, and we hold it as long.
+  if (object.metadata.deletionTimestamp !== undefined && !(isWorking && isHeld(object))) return undefined;
   if (!isWorking && turn === undefined && object.status !== undefined) return undefined;
   const { namespace, name, uid, creationTimestamp: createdAt } = object.metadata;
   const policyName = policyNameOf(object);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { BackupRunStatus } from '../../../../src/api/backup-run.ts';
+import { taskFinalizer } from '../../../../src/api/names.ts';
 import type { RestoreRequestStatus } from '../../../../src/api/restore-request.ts';
 import { ObjectsError } from '../../../../src/cluster/objects.ts';
 import type { Report } from '../../../../src/contract/report.ts';
@@ -133,5 +134,23 @@ describe('a run that has begun keeps its server', () => {
     await world.clock.advance(31_000);
     await world.settle('BackupRun', 'a');
     expect(world.started).toEqual(['a-1', 'a-2']);
+  });
+
+  it('and a deleted one gives it back with its task, although somebody else still holds the object', async () => {
+    const world = twoRuns();
+    const object = world.read('BackupRun', 'a');
+    if (object !== undefined) world.create('BackupRun', 'a', object.spec, { finalizers: ['example.com/keep'] });
+    await world.settle('BackupRun', 'a');
+    expect(world.read('BackupRun', 'a')?.metadata.finalizers).toEqual(['example.com/keep', taskFinalizer]);
+    world.markDeleted('BackupRun', 'a');
+    await world.settle('BackupRun', 'b');
+    expect(world.started).toEqual(['a-1']);
+    await world.settle('BackupRun', 'a');
+    await world.settle('BackupRun', 'b');
+    expect({ started: world.started, left: [...world.tasks.keys()] }).toEqual({
+      started: ['a-1', 'b-1'],
+      left: ['b-1'],
+    });
+    expect(world.read('BackupRun', 'a')).toBeDefined();
   });
 });
