@@ -24,7 +24,7 @@ import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
 import { chooseImage, imageForIntent, refusedForNow, type ToolImageOptions } from '../tool-image.ts';
 import { serverIdentity, storeIdentity } from '../turn/identity.ts';
-import type { Turns } from '../turn/turns.ts';
+import type { Needs, Turns } from '../turn/turns.ts';
 import { orElse, type Step } from '../walk.ts';
 import * as next from './outcome.ts';
 import { backupTask, inspectTask } from './task.ts';
@@ -44,7 +44,7 @@ export interface RunReconcilerOptions extends ToolImageOptions {
 export interface Visit {
   readonly options: RunReconcilerOptions;
   readonly nowMs: number;
-  readonly state: next.RunState;
+  state: next.RunState;
   run: Resource;
   /** The run as a step wrote it, when it did. */
   written?: Resource;
@@ -112,6 +112,8 @@ async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
   const { run, spec, state, options, nowMs } = visit;
   try {
     visit.policy = await findPolicy(options.objects, run.metadata.namespace, spec?.policyName ?? '', options.mode);
+    // Begun by an operator that wrote down no server: what it works on now is the best that is known.
+    if (next.hasBegun(state)) visit.state = { turn: needsOf(visit, visit.policy), ...state };
     return undefined;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
@@ -123,7 +125,13 @@ async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
   }
 }
 
-async function waitForTurn({ run, state, options, policy, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+function needsOf({ run, options }: Visit, policy: BackupPolicySpec): Needs {
+  const { namespace } = run.metadata;
+  return { server: serverIdentity(policy.target, namespace, options.mode), store: storeIdentity(policy, namespace) };
+}
+
+async function waitForTurn(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { run, state, options, policy, nowMs } = visit;
   if (policy === undefined || currentTask(run, state) !== undefined) return undefined;
   const last = state.attempts?.at(-1);
   if (last !== undefined) {
@@ -139,10 +147,7 @@ async function waitForTurn({ run, state, options, policy, nowMs }: Visit): Promi
     const message = 'the policy is suspended: the run waits until it is not';
     return { outcome: after(options.timings.recheckMs, 'Suspended', message), status };
   }
-  const { namespace } = run.metadata;
-  const server = serverIdentity(policy.target, namespace, options.mode);
-  const needs = { server, store: storeIdentity(policy, namespace) };
-  const notYet = await options.turns.take(run, needs, nowMs);
+  const notYet = await options.turns.take(run, needsOf(visit, policy), nowMs);
   return notYet === undefined ? undefined : { outcome: notYet.outcome, status: { ...status, turn: notYet.turn } };
 }
 

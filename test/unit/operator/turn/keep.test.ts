@@ -136,6 +136,18 @@ describe('a run that has begun keeps its server', () => {
     expect(world.started).toEqual(['a-1', 'a-2']);
   });
 
+  it('when an older operator, which wrote down no server, began it', async () => {
+    const world = twoRuns();
+    await world.settle('BackupRun', 'a');
+    const { turn: _none, ...before } = run(world, 'a');
+    const object = world.read('BackupRun', 'a');
+    if (object !== undefined) world.stored.set('BackupRun/a', { ...object, status: before });
+    await world.settle('BackupRun', 'a');
+    expect(run(world, 'a').turn).toEqual({ server: 'db:5432', store: 'directory /one' });
+    await world.settle('BackupRun', 'b');
+    expect(world.started).toEqual(['a-1']);
+  });
+
   it('and a deleted one gives it back with its task, although somebody else still holds the object', async () => {
     const world = twoRuns();
     const object = world.read('BackupRun', 'a');
