@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { cron, timeZone } from './cron.ts';
 import {
+  accessKeyFields,
   databaseName,
   duration,
   exactlyOne,
   identity,
   image,
-  keyInSecret,
   objectName,
   secretName,
   serverAddress,
@@ -81,11 +81,7 @@ const s3 = z.strictObject({
     .default('WhenSupported')
     .describe('WhenRequired for services that refuse the checksum headers of newer SDKs.'),
   credentials: z
-    .strictObject({
-      secretName: secretName(),
-      accessKeyIdKey: keyInSecret('accessKeyId'),
-      secretAccessKeyKey: keyInSecret('secretAccessKey'),
-    })
+    .strictObject(accessKeyFields())
     .describe('Access key with the rights to list, read, write and delete below the prefix.'),
   caSecretName: secretName()
     .optional()

@@ -100,6 +100,13 @@ export const image = (description: string): z.ZodString =>
     'must be an image such as postgres:18 or registry.example.com/postgres@sha256:...',
   ).describe(description);
 
+/** A secret with an access key of an S3 service, and its keys. */
+export const accessKeyFields = () => ({
+  secretName: secretName(),
+  accessKeyIdKey: keyInSecret('accessKeyId'),
+  secretAccessKeyKey: keyInSecret('secretAccessKey'),
+});
+
 /** A role's user name and password. */
 export const serverCredentials = (description: string) =>
   z

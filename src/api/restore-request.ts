@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  accessKeyFields,
   databaseName,
   duration,
   exactlyOne,
@@ -7,6 +8,7 @@ import {
   image,
   namespaceName,
   objectName,
+  secretName,
   serverAddress,
   serverCredentials,
   withRules,
@@ -19,13 +21,30 @@ const source = withRules(
       .optional()
       .describe(
         'Namespace of the run or policy. Left out: the one of this request. In any other a BackupGrant must name the ' +
-          'namespace of this request for as long as the request is at work. Secrets are always those of the namespace ' +
-          'of this request, whatever the policy there calls them: the one of the store has to be here, too. A store on a ' +
-          'volume claim cannot be read from another namespace.',
+          'namespace of this request for as long as the request is at work. The policy there only says where the ' +
+          'backup lies and how large the pod is: toolImages.restore, storeCredentials and identity are not taken from ' +
+          'it and have to be given here. A store on a volume claim cannot be read from another namespace.',
       ),
     runName: objectName().optional().describe('BackupRun that has Succeeded.'),
     policyName: objectName().optional().describe('BackupPolicy: its newest run that has Succeeded.'),
-    identity: identity('Secret key to open the backup with. Left out: the one of the policy.').optional(),
+    storeCredentials: z
+      .strictObject({
+        ...accessKeyFields(),
+        caSecretName: secretName()
+          .optional()
+          .describe(
+            'Secret whose key ca.crt holds the CA certificates of the endpoint, PEM. Left out: the one of the policy, ' +
+              'of another namespace none.',
+          ),
+      })
+      .optional()
+      .describe(
+        'Access key to read the backup with, for a store of kind s3. Left out: the one of the policy. Needed for a policy of ' +
+          'another namespace. Requests are signed with it for the endpoint that the policy names.',
+      ),
+    identity: identity(
+      'Secret key to open the backup with. Left out: the one of the policy, of another namespace none.',
+    ).optional(),
   }),
   exactlyOne('runName', 'policyName'),
 );
@@ -58,7 +77,7 @@ export const restoreRequestSpec = z
       .optional()
       .describe(
         'Left out: toolImages.dump of the policy, or the image that its target.workload runs, or the one the backup was made with. ' +
-          'Kubernetes only.',
+          'Needed for a source in another namespace. Kubernetes only.',
       ),
     startingDeadline: duration('10m', 'How long the task may wait for image, secret, volume and node.'),
     runningDeadline: duration('24h', 'How long the restore may take.'),

@@ -53,7 +53,7 @@ export const reasons = facts({
   },
   IdentityNotHere: {
     meaning: 'The backup is encrypted and no identity to open it was given here.',
-    hint: 'Set spec.encryption.age.identity of the policy to a secret that holds the age identity.',
+    hint: 'Set spec.encryption.age.identity of the policy, or spec.source.identity of the request, to a secret that holds the age identity.',
     retry: 'never',
   },
   WrongKey: {

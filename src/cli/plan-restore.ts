@@ -14,17 +14,26 @@ export interface RestoreWishes {
   tlsCaSecret?: string;
   adminSecret: string;
   identitySecret?: string;
+  storeSecret?: string;
+  storeCaSecret?: string;
   image?: string;
 }
 
 /** The spec of the request, with the fields that were asked for and no other: defaults are the business of the place. */
 export function restoreSpec(wishes: RestoreWishes): object {
   const { policy, run, fromNamespace, database, host, service, port, tlsMode, tlsCaSecret, image } = wishes;
+  const { storeSecret, storeCaSecret } = wishes;
   return {
     source: {
       ...(fromNamespace !== undefined && { namespace: fromNamespace }),
       ...(run !== undefined && { runName: run }),
       ...(policy !== undefined && { policyName: policy }),
+      ...((storeSecret ?? storeCaSecret) !== undefined && {
+        storeCredentials: {
+          ...(storeSecret !== undefined && { secretName: storeSecret }),
+          ...(storeCaSecret !== undefined && { caSecretName: storeCaSecret }),
+        },
+      }),
       ...(wishes.identitySecret !== undefined && { identity: { secretName: wishes.identitySecret } }),
     },
     target: {

@@ -50,7 +50,9 @@ export function serverPart(
 }
 
 /** The store of a policy, with the volume that it needs in a pod. */
-export function storePart({ stores: [store] }: BackupPolicySpec): TaskPart<TaskStore> & Pick<TaskSpec, 'volumes'> {
+export function storePart({
+  stores: [store],
+}: Pick<BackupPolicySpec, 'stores'>): TaskPart<TaskStore> & Pick<TaskSpec, 'volumes'> {
   // The schema asks for exactly one.
   if (store === undefined) throw new Error('a policy without a store');
   const { name, filesystem, s3 } = store;

@@ -17,8 +17,13 @@ export interface ToolImageOptions {
   allowedImages?: readonly string[] | undefined;
 }
 
+/** What a policy says of it. */
+export interface ImageSource extends Pick<BackupPolicySpec, 'toolImages'> {
+  target: Pick<BackupPolicySpec['target'], 'workload' | 'port'>;
+}
+
 export interface WantedImage {
-  policy: BackupPolicySpec;
+  policy: ImageSource;
   /** Where the policy is, and its workload. */
   namespace: string;
   /** What the object itself names: that comes first. */

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { checkForeignSource } from '../../api/foreign-source.ts';
 import { checkMode } from '../../api/mode.ts';
 import { apiVersion, checkNameLength } from '../../api/names.ts';
 import { parseSpec } from '../../api/parse.ts';
@@ -26,7 +27,8 @@ export function addRestore(program: Command, session: Session): void {
     .option('--run <run>', 'the backup of this BackupRun')
     .option(
       '--from-namespace <namespace>',
-      'of policy or run, when it is another one; a BackupGrant there must allow it',
+      'of policy or run, when it is another one; a BackupGrant there must allow it, and image, key of the store and ' +
+        'identity are not taken from there: give --image, --store-secret and --identity-secret',
     )
     .requiredOption('--database <database>', 'the empty database to restore into')
     .addOption(new Option('--service <service>', 'Service of the server; in a cluster only').conflicts('host'))
@@ -34,6 +36,11 @@ export function addRestore(program: Command, session: Session): void {
     .option('--port <port>', 'TCP port of the server', toPort)
     .requiredOption('--admin-secret <secret>', 'Secret with username and password of a role that may create everything')
     .option('--identity-secret <secret>', 'Secret with the age identity; left out: the one of the policy')
+    .option(
+      '--store-secret <secret>',
+      'Secret with accessKeyId and secretAccessKey for a store of kind s3; left out: the one of the policy',
+    )
+    .option('--store-ca-secret <secret>', 'Secret with ca.crt of the store; together with --store-secret')
     .addOption(
       new Option('--tls-mode <mode>', 'of the connection; left out: Require').choices([
         'Disable',
@@ -68,6 +75,7 @@ export function addRestore(program: Command, session: Session): void {
     try {
       checkMode('RestoreRequest', parsed, place.mode);
       const { namespace, objects } = place;
+      checkForeignSource(parsed, namespace, place.mode);
       await checkSource(options, objects, namespace, session.calledAs);
       const metadata = { name, namespace };
       if (options.dryRun === true) {

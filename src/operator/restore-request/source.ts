@@ -7,6 +7,7 @@ import { policyNameOf } from '../../cluster/resource.ts';
 import { findPolicy } from '../find-policy.ts';
 import { everything, notGranted, type Readable, readableBy } from './grant.ts';
 import { chooseBackup } from './guard.ts';
+import { type RestoreBasis, takeOver } from './take-over.ts';
 import type { ChosenSource } from './task.ts';
 
 export interface SourcePlace {
@@ -25,7 +26,7 @@ export const isForeign = (place: SourcePlace): boolean => placeOf(place) !== pla
 
 /**
  * The backup that a request means. Throws ReferenceNotGranted for another namespace without a grant, in the same words
- * whether there is something of that name or not; then what `chooseBackup` and `findSourcePolicy` throw.
+ * whether there is something of that name or not; then what `chooseBackup` and `findBasis` throw.
  */
 export async function findSource(place: SourcePlace, target: RestoreRequestSpec['target']): Promise<ChosenSource> {
   const { objects, reader, source } = place;
@@ -38,17 +39,19 @@ export async function findSource(place: SourcePlace, target: RestoreRequestSpec[
   if (!readable.isAll && runName !== undefined && !runs.some(({ metadata }) => metadata.name === runName))
     throw notGranted(reader, placeOf(place), source);
   const chosen = chooseBackup({ source, target }, runs, policy);
-  if (policy === undefined) await readPolicy(place, readable, chosen.policy);
-  return isForeign(place) ? { ...chosen, namespace: placeOf(place) } : chosen;
+  // What the request lacks is said before it holds anything.
+  takeOver(policy ?? (await readPolicy(place, readable, chosen.policy)), source, isForeign(place));
+  if (!isForeign(place)) return chosen;
+  const { toolImage: _theirs, ...foreign } = chosen;
+  return { ...foreign, namespace: placeOf(place) };
 }
 
 /**
- * The policy of the chosen backup, to be asked again before each effect: the grant may have gone since. Throws
- * ReferenceNotGranted, NotSupportedHere for a store that is out of reach from the request's namespace, and what
- * `findPolicy` throws.
+ * What the restore goes by, to be asked again before each effect: the grant may have gone since. Throws ReferenceNotGranted,
+ * NotSupportedHere for a store that is out of reach from the request's namespace, and what `findPolicy` and `takeOver` throw.
  */
-export async function findSourcePolicy(place: SourcePlace, name: string): Promise<BackupPolicySpec> {
-  return readPolicy(place, await lookUpReadable(place), name);
+export async function findBasis(place: SourcePlace, name: string): Promise<RestoreBasis> {
+  return takeOver(await readPolicy(place, await lookUpReadable(place), name), place.source, isForeign(place));
 }
 
 /** Throws ReferenceNotGranted when the grant that the request began with is gone. */

@@ -1,3 +1,4 @@
+import { checkForeignSource } from '../../api/foreign-source.ts';
 import { checkMode, type Mode } from '../../api/mode.ts';
 import { checkNameLength } from '../../api/names.ts';
 import { parseSpec } from '../../api/parse.ts';
@@ -25,7 +26,7 @@ import { serverIdentity } from '../turn/identity.ts';
 import type { Turns } from '../turn/turns.ts';
 import { orElse, type Step } from '../walk.ts';
 import * as next from './outcome.ts';
-import { checkStillGranted, findSource, findSourcePolicy, isForeign, type SourcePlace } from './source.ts';
+import { checkStillGranted, findBasis, findSource, isForeign, type SourcePlace } from './source.ts';
 import { type ChosenSource, restoreTaskSpec } from './task.ts';
 
 export interface RequestReconcilerOptions extends ToolImageOptions {
@@ -115,6 +116,7 @@ async function readSpec(visit: Visit): Promise<ReconcileResult | undefined> {
     visit.spec = parseSpec('RestoreRequest', visit.request.spec);
     checkMode('RestoreRequest', visit.spec, visit.options.mode);
     checkNameLength('RestoreRequest', visit.request.metadata.name);
+    checkForeignSource(visit.spec, visit.request.metadata.namespace, visit.options.mode);
     return undefined;
   } catch (error) {
     if (error instanceof Fault) return fail(visit, error);
@@ -204,7 +206,7 @@ async function chooseToolImage(visit: Visit): Promise<ReconcileResult | undefine
   if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
   const { policy: policyName, namespace = request.metadata.namespace, toolImage: recorded } = state.source;
   try {
-    const policy = await findSourcePolicy(sourcePlace(request, spec, options), policyName);
+    const { image: policy } = await findBasis(sourcePlace(request, spec, options), policyName);
     const wanted = { policy, namespace, named: spec.toolImages?.restore, recorded };
     const choice = await chooseImage(seen.record, wanted, options);
     switch (choice.kind) {
@@ -228,9 +230,9 @@ async function startTask(visit: Visit): Promise<ReconcileResult | undefined> {
   const { request, spec, state, options, nowMs, seen } = visit;
   if (seen?.verdict.kind !== 'start' || spec === undefined || state.source === undefined) return undefined;
   try {
-    const policy = await findSourcePolicy(sourcePlace(request, spec, options), state.source.policy);
+    const basis = await findBasis(sourcePlace(request, spec, options), state.source.policy);
     await refuseOld(options.objects, request);
-    await options.runner.start(restoreTaskSpec(request, spec, policy, state.source, seen.record));
+    await options.runner.start(restoreTaskSpec(request, spec, basis, state.source, seen.record));
   } catch (error) {
     const heldUp = refusedForNow(seen.record, error);
     if (heldUp !== undefined) return next.holdUp(state, heldUp, options.timings);

@@ -300,6 +300,23 @@ describe('a restore', () => {
     expect(await objects.get('RestoreRequest', { namespace, name: 'dry' })).toBeUndefined();
   });
 
+  it('from another namespace is refused until an image is named, and then takes nothing else from there either', async () => {
+    const args = ['restore', '--policy', 'any', '--from-namespace', 'vault', '--name', 'far', ...target, '--dry-run'];
+    const bare = await backstay(args);
+    expect({ ...bare, isRefused: bare.code !== 0 }).toMatchObject({
+      isRefused: true,
+      stderr: expect.stringMatching(/spec\.toolImages\.restore is missing.*next: Name an image/s),
+    });
+    const { code, stdout } = await backstay([...args, '--image', 'postgres:18', '--store-secret', 'key']);
+    expect(code).toBe(0);
+    expect(parse(stdout).spec).toMatchObject({
+      source: { namespace: 'vault', storeCredentials: { secretName: 'key' }, identity: { secretName: 'escrow' } },
+      toolImages: { restore: 'postgres:18' },
+    });
+    const kubectlArgs = ['--kubeconfig', file('kubeconfig'), 'apply', '--server-side', '--dry-run=server', '-f', '-'];
+    expect(await run(kubectl, kubectlArgs, {}, stdout)).toMatchObject({ code: 0 });
+  });
+
   it('--wait exits with the outcome; the same name again is refused', async () => {
     const args = ['restore', '--run', source, '--name', 'back', ...target];
     const running = begin([...args, '--wait']);

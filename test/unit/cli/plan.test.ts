@@ -58,9 +58,15 @@ it('a restore by hand has the fields that were asked for, and the kind takes it'
     tlsCaSecret: 'ca',
     adminSecret: 'a',
     identitySecret: 'i',
+    fromNamespace: 'vault',
+    storeSecret: 'key',
+    storeCaSecret: 'store-ca',
     image: 'postgres:18',
   });
   expect(parseSpec('RestoreRequest', spec)).toMatchObject(spec);
+  expect(spec).toMatchObject({
+    source: { namespace: 'vault', storeCredentials: { secretName: 'key', caSecretName: 'store-ca' } },
+  });
   expect(restoreSpec({ policy: 'shop', database: 'x', host: 'h', adminSecret: 'a' })).toEqual({
     source: { policyName: 'shop' },
     target: { host: 'h', database: 'x', credentials: { admin: { secretName: 'a' } } },

@@ -22,12 +22,17 @@ function addRun(world: World, name: string, policyName: string): void {
   });
 }
 
-function prepared(asked: object = source, policy: object = policySpec, world = new World()): World {
+function prepared(
+  asked: object = source,
+  policy: object = policySpec,
+  world = new World(),
+  more: object = { ...(world.mode === 'kubernetes' && { toolImages: { restore: 'postgres:18' } }) },
+): World {
   for (const name of ['shop', 'secret']) {
     world.create('BackupPolicy', name, policy, elsewhere);
     addRun(world, `${name}-run`, name);
   }
-  world.create('RestoreRequest', 'back', { ...requestSpec, source: asked });
+  world.create('RestoreRequest', 'back', { ...requestSpec, source: asked, ...more });
   return world;
 }
 
@@ -194,6 +199,143 @@ describe('out of reach from another namespace', () => {
         reason: 'NotSupportedHere',
         message: expect.stringContaining('does not look after the namespace vault'),
       },
+    });
+  });
+});
+
+/** What an owner of vault would write who wants to get hold of what lies in prod. */
+const greedy = {
+  ...policySpec,
+  target: { ...policySpec.target, workload: { kind: 'StatefulSet', name: 'evil' } },
+  toolImages: { dump: 'evil.example.com/tool' },
+  stores: [
+    {
+      name: 'main',
+      s3: {
+        bucket: 'backups',
+        prefix: 'vault',
+        endpoint: 'http://collect.example.com',
+        credentials: { secretName: 'shop-admin', accessKeyIdKey: 'password', secretAccessKeyKey: 'username' },
+        caSecretName: 'their-ca',
+      },
+    },
+  ],
+  encryption: {
+    age: { recipients: [`age1${'q'.repeat(58)}`], identity: { secretName: 'shop-admin', key: 'password' } },
+  },
+  jobs: {
+    nodeSelector: { owner: 'evil' },
+    tolerations: [{ operator: 'Exists' }],
+    priorityClassName: 'system-node-critical',
+    imagePullSecrets: [{ name: 'shop-admin' }],
+    resources: { tool: { requests: { memory: '1Gi' } } },
+  },
+};
+const policyWithBucket = () => ({
+  ...policySpec,
+  toolImages: { dump: 'postgres:17' },
+  stores: greedy.stores.map(({ name, s3 }) => ({ name, s3: { ...s3, credentials: { secretName: 'vault-key' } } })),
+});
+const storeCredentials = { secretName: 'store-key', accessKeyIdKey: 'id', secretAccessKeyKey: 'key' };
+
+describe('the policy of another namespace', () => {
+  it('says where the backup lies, and chooses neither image nor secrets nor pod', async () => {
+    const asked = { ...source, storeCredentials: { ...storeCredentials, caSecretName: 'our-ca' } };
+    const world = prepared({ ...asked, identity: { secretName: 'paper' } }, greedy, new World('kubernetes'));
+    grant(world);
+    await settle(world);
+    const started = world.tasks.get('back-restore')?.spec;
+    expect(started).toMatchObject({
+      tool: { image: 'postgres:18' },
+      pod: { resources: { tool: { requests: { memory: '1Gi' } } } },
+    });
+    expect(Object.keys(started?.pod ?? {})).toEqual(['resources']);
+    expect(started?.secrets).toEqual([
+      { mount: 'admin', secretName: 'shop-admin', keys: { username: 'username', password: 'password' } },
+      { mount: 'store', secretName: 'store-key', keys: { id: 'id', key: 'key' } },
+      { mount: 'store-ca', secretName: 'our-ca', keys: { 'ca.crt': 'ca.crt' } },
+      { mount: 'identity', secretName: 'paper', keys: { identity: 'identity' } },
+    ]);
+    expect(started?.task('/root')).toMatchObject({
+      store: {
+        bucket: 'backups',
+        prefix: 'vault',
+        endpoint: 'http://collect.example.com',
+        accessKeyId: { mount: 'store', key: 'id' },
+        secretAccessKey: { mount: 'store', key: 'key' },
+        ca: { mount: 'store-ca', key: 'ca.crt' },
+      },
+      identity: { mount: 'identity', key: 'identity' },
+    });
+  });
+
+  it('names no identity and no CA where the request names none', async () => {
+    const world = prepared({ ...source, storeCredentials }, greedy, new World('kubernetes'));
+    grant(world);
+    await settle(world);
+    const started = world.tasks.get('back-restore')?.spec;
+    expect(started?.secrets.map(({ mount }) => mount)).toEqual(['admin', 'store']);
+    const task = started?.task('/root') as { identity?: object; store: { ca?: object } };
+    expect([task.identity, task.store.ca]).toEqual([undefined, undefined]);
+  });
+
+  it('that is edited after the backup was chosen changes neither image nor secrets', async () => {
+    const world = prepared({ ...source, storeCredentials }, policyWithBucket(), new World('kubernetes'));
+    grant(world);
+    while (statusOf(world).task === undefined) await world.visit('RestoreRequest', 'back');
+    const policy = world.read('BackupPolicy', 'shop', 'vault');
+    if (policy === undefined) throw new Error('no policy');
+    world.stored.set('BackupPolicy/vault/shop', { ...policy, spec: greedy });
+    await settle(world);
+    const started = world.tasks.get('back-restore')?.spec;
+    expect(started?.tool).toEqual({ image: 'postgres:18' });
+    expect(started?.secrets.map(({ secretName }) => secretName)).toEqual(['shop-admin', 'store-key']);
+  });
+
+  it.each([
+    ['image of the tools', { ...source, storeCredentials }, {}, 'spec.toolImages.restore is missing'],
+    ['key of the store', source, undefined, 'spec.source.storeCredentials is missing'],
+  ])('is not read while the request names no %s of its own', async (_what, asked, more, message) => {
+    const world = prepared(asked, greedy, new World('kubernetes'), more);
+    grant(world);
+    await settle(world);
+    expect(ended(world)).toMatchObject({
+      started: [],
+      phase: 'Failed',
+      failure: { reason: 'SpecInvalid', message: expect.stringContaining(message) },
+    });
+  });
+
+  it('is not told of to who lacks a grant, not even the kind of its store', async () => {
+    const world = prepared(source, greedy, new World('kubernetes'));
+    expect(await settle(world)).toMatchObject({ reason: 'ReferenceNotGranted' });
+  });
+});
+
+describe('the key of the store', () => {
+  const here = async (store: object | undefined): Promise<World> => {
+    const world = new World('kubernetes');
+    world.create('BackupPolicy', 'shop', { ...policySpec, toolImages: { dump: 'postgres:17' }, stores: [store] });
+    const run = world.create('BackupRun', 'now', runSpec);
+    const { set } = backedUp() as Extract<Report, { outcome: 'backed-up' }>;
+    world.stored.set('BackupRun/now', { ...run, status: { phase: 'Succeeded', set: { store: 'main', ...set } } });
+    world.create('RestoreRequest', 'back', { ...requestSpec, source: { policyName: 'shop', storeCredentials } });
+    await settle(world);
+    return world;
+  };
+
+  it('may be another one than that of the policy in the same namespace, which chooses all else', async () => {
+    const world = await here(policyWithBucket().stores[0]);
+    expect(world.tasks.get('back-restore')?.spec).toMatchObject({
+      tool: { image: 'postgres:17' },
+      secrets: [{ mount: 'admin' }, { mount: 'store', secretName: 'store-key' }, { secretName: 'their-ca' }],
+    });
+  });
+
+  it('is refused for a store that has none', async () => {
+    expect(ended(await here({ name: 'main', filesystem: { claimName: 'backups' } }))).toMatchObject({
+      started: [],
+      failure: { reason: 'SpecInvalid', message: expect.stringContaining('spec.source.storeCredentials') },
     });
   });
 });
