@@ -3,7 +3,7 @@ import type { BackupRunSpec, BackupRunStatus } from '../../api/backup-run.ts';
 import type { Mode } from '../../api/mode.ts';
 import { checkNameLength } from '../../api/names.ts';
 import { parseSpec } from '../../api/parse.ts';
-import type { Attempt, TaskRecord } from '../../api/status-field.ts';
+import type { TaskRecord } from '../../api/status-field.ts';
 import { timestamp } from '../../base/clock.ts';
 import { parseDurationMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
@@ -20,12 +20,13 @@ import { withOwnReport } from '../own-report.ts';
 import { progressOf } from '../progress.ts';
 import { refuseOld } from '../refuse-old.ts';
 import { hold, isHeld, release, releaseDeleted, removeTasks } from '../release.ts';
-import { attemptTask, inspectionTask } from '../task-name.ts';
 import type { Timings } from '../timings.ts';
 import { chooseImage, imageForIntent, refusedForNow, type ToolImageOptions } from '../tool-image.ts';
 import { serverIdentity, storeIdentity } from '../turn/identity.ts';
 import type { Needs, Turns } from '../turn/turns.ts';
 import { orElse, type Step } from '../walk.ts';
+import { type CurrentTask, currentTask, taskNames } from './current-task.ts';
+import { movedAway } from './moved.ts';
 import * as next from './outcome.ts';
 import { backupTask, inspectTask } from './task.ts';
 
@@ -53,13 +54,6 @@ export interface Visit {
   seen?: { task: CurrentTask; observation: Observation; verdict: TaskVerdict };
 }
 
-interface CurrentTask {
-  name: string;
-  attempt: Attempt;
-  inspection: next.Inspection | undefined;
-  record: TaskRecord;
-}
-
 export function createVisit(options: RunReconcilerOptions, run: Resource, nowMs: number): Visit {
   const { conditions: _ours, observedGeneration: _too, ...state } = (run.status ?? {}) as BackupRunStatus;
   return { options, nowMs, state, run };
@@ -75,6 +69,7 @@ export const backupRunSteps: readonly Step<Visit>[] = [
   { name: 'hold', take: orElse(holdRun, giveBack) },
   { name: 'write-intent', take: orElse(writeIntent, giveBack) },
   { name: 'observe-task', take: observeTask },
+  { name: 'check-place', take: checkPlace },
   { name: 'choose-image', take: chooseToolImage },
   { name: 'start-task', take: startTask },
   { name: 'stop-task', take: stopTask },
@@ -158,8 +153,11 @@ async function holdRun(visit: Visit): Promise<undefined> {
   visit.run = visit.written;
 }
 
-async function writeIntent({ run, state, policy, options, nowMs }: Visit): Promise<ReconcileResult | undefined> {
+async function writeIntent(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { run, state, policy, options, nowMs } = visit;
   if (policy === undefined || currentTask(run, state) !== undefined) return undefined;
+  const moved = movedAway(state.turn, needsOf(visit, policy), 'backup');
+  if (moved !== undefined) return next.failRun(state, moved, nowMs);
   const { stores, startingDeadline, runningDeadline } = policy;
   const plan = {
     store: stores[0]?.name ?? '',
@@ -190,6 +188,16 @@ async function observeTask(visit: Visit): Promise<ReconcileResult | undefined> {
   const observation = withOwnReport(await options.runner.observe({ namespace, name: task.name }), uid);
   visit.seen = { task, observation, verdict: judgeTask(task.record, observation, nowMs) };
   return undefined;
+}
+
+/** Between its intent and its start the operator may have been away for long: the policy may mean another place by now. */
+async function checkPlace(visit: Visit): Promise<ReconcileResult | undefined> {
+  const { policy, state, seen, nowMs } = visit;
+  if (seen?.verdict.kind !== 'start' || policy === undefined) return undefined;
+  const kind = seen.task.inspection === undefined ? 'backup' : 'inspection';
+  const failure = movedAway(state.turn, needsOf(visit, policy), kind);
+  if (failure === undefined) return undefined;
+  return end(visit, { ...seen.task.record, endedAt: timestamp(nowMs) }, { kind: 'failed', failure });
 }
 
 /** Which image it is, or what it waits for, is in the status before the task is asked for. */
@@ -278,22 +286,4 @@ function end(
 
 function failRun({ state, nowMs }: Visit, { reason, sentence: message, hint }: Fault): ReconcileResult {
   return next.failRun(state, { reason, message, hint }, nowMs);
-}
-
-/** The task of the attempt that is not over, or of its look into the store. */
-function currentTask({ metadata: { name } }: Resource, { attempts }: next.RunState): CurrentTask | undefined {
-  const attempt = attempts?.at(-1);
-  if (attempt === undefined || attempt.endedAt !== undefined) return undefined;
-  const { inspection } = attempt;
-  return inspection === undefined
-    ? { name: attemptTask(name, attempt.number), attempt, inspection, record: attempt }
-    : { name: inspectionTask(name, attempt.number, inspection.number), attempt, inspection, record: inspection };
-}
-
-/** Every task that was ever asked for. */
-function taskNames({ metadata: { name } }: Resource, { attempts = [] }: next.RunState): string[] {
-  return attempts.flatMap(({ number, inspection }) => [
-    attemptTask(name, number),
-    ...Array.from({ length: inspection?.number ?? 0 }, (_, at) => inspectionTask(name, number, at + 1)),
-  ]);
 }
