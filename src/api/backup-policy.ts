@@ -207,6 +207,9 @@ export const backupPolicyStatus = z.object({
     .array(
       z.object({
         name: z.string().describe('Name of the schedule.'),
+        firstSeen: time
+          .optional()
+          .describe('When the schedule was first seen: its first backup is waited for from then on.'),
         lastTick: time.describe('The newest tick that was dealt with: a run was made for it, or it was skipped.'),
         lastSkipped: z
           .object({ tick: time.describe('When a run was due.'), message: z.string().describe('Why there is none.') })

@@ -44,17 +44,20 @@ export function decide(
     const first = before === undefined && schedule.immediate ? Date.parse(policy.createdAt) : undefined;
     // The first run is named after the policy's birth: a kill before the status is written must not make another one.
     const dueMs = ticks.dueMs ?? first;
-    if (dueMs === undefined) return before ?? { name: schedule.name, lastTick: timestamp(nowMs) };
+    // A status that does not say it is of an older operator.
+    const firstSeen = before?.firstSeen ?? before?.lastTick ?? timestamp(nowMs);
+    if (dueMs === undefined) return { lastTick: timestamp(nowMs), ...before, name: schedule.name, firstSeen };
     const tick = timestamp(dueMs);
     const lastTick = ticks.dueMs === undefined ? timestamp(nowMs) : tick;
     const run = runName(name, schedule.name, dueMs);
     // Made before a kill: the tick has its run, and must not be called skipped because of it.
     const isIts = (one: RunView): boolean => one.name === run || (one.schedule === schedule.name && one.tick === tick);
-    if (runs.some(isIts)) return { ...before, name: schedule.name, lastTick };
+    if (runs.some(isIts)) return { ...before, name: schedule.name, firstSeen, lastTick };
     const skipped = whySkipped(spec, schedule, runs);
-    if (skipped !== undefined) return { name: schedule.name, lastTick, lastSkipped: { tick, message: skipped } };
+    if (skipped !== undefined)
+      return { name: schedule.name, firstSeen, lastTick, lastSkipped: { tick, message: skipped } };
     create.push({ schedule, name: run, tick });
-    return { ...before, name: schedule.name, lastTick };
+    return { ...before, name: schedule.name, firstSeen, lastTick };
   });
   const soonestMs = nextMs.length === 0 ? undefined : Math.min(...nextMs);
   // Of the same second the name decides: a status that depends on the order of a list would flap.

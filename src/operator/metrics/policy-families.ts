@@ -18,6 +18,7 @@ const help = {
   backstay_policy_consecutive_failures:
     'Runs that failed since the last one that succeeded; with several databases, of the worst of them.',
   backstay_policy_last_run_failed: '1 when the newest run that ended, of any database that is scheduled, failed.',
+  backstay_schedule_created_timestamp_seconds: 'When the operator first saw the schedule.',
   backstay_schedule_interval_seconds: 'The longest pause between the next ticks of the schedule.',
   backstay_schedule_last_success_timestamp_seconds:
     'The moment that the newest backup of this schedule is of. Absent while there is none.',
@@ -57,11 +58,13 @@ function setPolicy(gauges: Gauges<Name>, policy: Resource, runs: RunIndex, inter
   gauges.set('backstay_policy_last_run_failed', labels, failures > 0 ? 1 : 0);
   for (const schedule of spec.schedules ?? []) {
     const more = { ...labels, schedule: schedule.name };
+    const state = status.schedules?.find((one) => one.name === schedule.name);
+    const beganS = secondsOf(state?.firstSeen) ?? secondsOf(creationTimestamp);
+    gauges.set('backstay_schedule_created_timestamp_seconds', more, beganS);
     gauges.set('backstay_schedule_interval_seconds', more, intervalOf(schedule, nowMs));
     const success = newestBackupS(own.filter((run) => run.schedule === schedule.name));
     gauges.set('backstay_schedule_last_success_timestamp_seconds', more, success);
-    const skipped = status.schedules?.find((one) => one.name === schedule.name)?.lastSkipped?.tick;
-    gauges.set('backstay_schedule_skipped_timestamp_seconds', more, secondsOf(skipped));
+    gauges.set('backstay_schedule_skipped_timestamp_seconds', more, secondsOf(state?.lastSkipped?.tick));
   }
 }
 

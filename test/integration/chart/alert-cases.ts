@@ -1,5 +1,5 @@
 /** Series as promtool reads them, one value a minute, and the minute at which the alert is looked at. */
-interface Moment {
+export interface Moment {
   series: Record<string, string>;
   minute: number;
 }
@@ -14,6 +14,8 @@ export interface AlertCase {
   quiet: Moment;
   /** The pod goes, another one comes: the alert is there nevertheless, also while nobody tells. */
   restart: Moment & { labels: Record<string, string> };
+  /** More that it must not miss, or must not cry about; what is promised there -> the moment. Without labels: quiet. */
+  also?: Record<string, Moment & { labels?: Record<string, string> }>;
 }
 
 const shop = 'namespace="prod",policy="shop"';
@@ -33,11 +35,12 @@ const same = (value: string): [string, string] => [value, value];
 const interval = `backstay_schedule_interval_seconds{${shop},schedule="hourly"}`;
 const success = `backstay_schedule_last_success_timestamp_seconds{${shop},schedule="hourly"}`;
 const suspended = `backstay_policy_suspended{${shop}}`;
-const created = `backstay_policy_created_timestamp_seconds{${shop}}`;
-const anySuccess = `backstay_policy_last_success_timestamp_seconds{${shop}}`;
+const created = `backstay_schedule_created_timestamp_seconds{${shop},schedule="hourly"}`;
+const ofWeekly = (series: string): string => series.replace('hourly', 'weekly');
 const failures = `backstay_policy_consecutive_failures{${shop}}`;
 const nextRun = `backstay_policy_next_run_timestamp_seconds{${shop}}`;
-const waitingRun = `backstay_run_active_seconds{${shop},method="Dump",run="shop-1",phase="Starting"}`;
+const startingRun = `backstay_run_active_seconds{${shop},method="Dump",run="shop-1",phase="Starting"}`;
+const pendingRun = startingRun.replace('Starting', 'Pending');
 const runningRun = `backstay_run_active_seconds{${shop},method="Dump",run="shop-1",phase="Running"}`;
 const lastTook = `backstay_run_last_duration_seconds{${shop},method="Dump",outcome="Succeeded"}`;
 const restored =
@@ -72,14 +75,36 @@ export const alertCases: Record<string, AlertCase> = {
     fires: {
       series: { [created]: '0x200', [interval]: '3600x200', [suspended]: '0x200' },
       minute: 112,
-      labels: shopLabels,
+      labels: { ...shopLabels, schedule: 'hourly' },
       value: '1h 52m 0s',
     },
-    quiet: { series: { [created]: '0x200', [interval]: '3600x200', [anySuccess]: '_x100 6000x100' }, minute: 112 },
+    quiet: { series: { [created]: '0x200', [interval]: '3600x200', [success]: '_x100 6000x100' }, minute: 112 },
     restart: {
       series: handedOver(108, { [created]: same('0'), [interval]: same('3600') }),
       minute: 112,
-      labels: shopLabels,
+      labels: { ...shopLabels, schedule: 'hourly' },
+    },
+    also: {
+      'fires for a schedule without a backup beside another one of the policy that has them': {
+        series: {
+          [created]: '0x200',
+          [interval]: '3600x200',
+          [ofWeekly(created)]: '0x200',
+          [ofWeekly(interval)]: '604800x200',
+          [ofWeekly(success)]: '3600x200',
+          [`backstay_policy_last_success_timestamp_seconds{${shop}}`]: '3600x200',
+        },
+        minute: 112,
+        labels: { ...shopLabels, schedule: 'hourly' },
+      },
+      'is quiet about a schedule that an old policy was given a while ago': {
+        series: {
+          [`backstay_policy_created_timestamp_seconds{${shop}}`]: '0x400',
+          [created]: '_x200 12000x200',
+          [interval]: '_x200 3600x200',
+        },
+        minute: 300,
+      },
     },
   },
   BackstayBackupFailed: {
@@ -100,15 +125,46 @@ export const alertCases: Record<string, AlertCase> = {
   BackstayRunStuck: {
     fires: {
       series: { [runningRun]: '0+60x200', [lastTook]: '600x200' },
-      minute: 91,
+      minute: 106,
       labels: { ...shopLabels, run: 'shop-1' },
-      value: '1h 31m 0s',
+      value: '1h 46m 0s',
     },
-    quiet: { series: { [runningRun]: '0+60x200', [lastTook]: '1200x200', [waitingRun]: '0+60x59' }, minute: 91 },
+    quiet: { series: { [runningRun]: '0+60x200', [lastTook]: '2400x200', [startingRun]: '0+60x59' }, minute: 106 },
     restart: {
-      series: handedOver(65, { [waitingRun]: ['0+60', '4200+60'] }),
-      minute: 68,
+      series: handedOver(75, { [startingRun]: ['0+60', '4800+60'] }),
+      minute: 78,
       labels: { ...shopLabels, run: 'shop-1' },
+    },
+    also: {
+      'is quiet about a run that waits in line, however long': { series: { [pendingRun]: '0+60x900' }, minute: 900 },
+      'is quiet about the second attempt of a run whose first one took hours, while it starts': {
+        series: { [runningRun]: '0+60x200', [startingRun]: '_x200 12060+60x3', [lastTook]: '12000x220' },
+        minute: 215,
+      },
+    },
+  },
+  BackstayRunWaitsLong: {
+    fires: {
+      series: { [pendingRun]: '0+60x500', [suspended]: '0x500' },
+      minute: 377,
+      labels: { ...shopLabels, run: 'shop-1' },
+      value: '6h 17m 0s',
+    },
+    quiet: { series: { [pendingRun]: '0+60x355', [runningRun]: '_x355 21300+60x60' }, minute: 377 },
+    restart: {
+      series: handedOver(377, { [pendingRun]: ['0+60', '22920+60'] }),
+      minute: 380,
+      labels: { ...shopLabels, run: 'shop-1' },
+    },
+    also: {
+      'is quiet about a run of a suspended policy: that waits on purpose': {
+        series: { [pendingRun]: '0+60x500', [suspended]: '1x500' },
+        minute: 377,
+      },
+      'is quiet between the two attempts of a run whose first one took hours': {
+        series: { [runningRun]: '0+60x400', [pendingRun]: '_x400 24060+60x3', [startingRun]: '_x404 24300+60x60' },
+        minute: 416,
+      },
     },
   },
   BackstayRestoreFailed: {
@@ -187,7 +243,7 @@ export const alertCases: Record<string, AlertCase> = {
     },
   },
   BackstayMetricsAbsent: {
-    fires: { series: { [policyInfo]: '1x10 stale', [leader]: '1x60' }, minute: 22, labels: {} },
+    fires: { series: { [policyInfo]: '1x10 stale', [leader]: '1x60' }, minute: 22, labels: {}, value: '1' },
     quiet: { series: { [policyInfo]: '1x10 stale _x5 1x60', [leader]: '1x60' }, minute: 22 },
     restart: {
       series: {
@@ -197,6 +253,19 @@ export const alertCases: Record<string, AlertCase> = {
       },
       minute: 25,
       labels: {},
+    },
+    also: {
+      'still fires three hours after the figures went': {
+        series: { [policyInfo]: '1x10 stale', [leader]: '1x300' },
+        minute: 200,
+        labels: {},
+      },
+      'fires as soon as the alerts on the backups fall silent, and not later': {
+        series: { [policyInfo]: '1x60 stale', [leader]: '1x200' },
+        minute: 70,
+        labels: {},
+      },
+      'is quiet where there never was a policy': { series: { [leader]: '1x200' }, minute: 190 },
     },
   },
   BackstayQueueStuck: {

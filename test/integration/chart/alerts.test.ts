@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import { promtool } from '../../harness/promtool.ts';
-import { alertCases } from './alert-cases.ts';
+import { alertCases, type Moment } from './alert-cases.ts';
 import { metricNamesIn, metricNamesOfTheCode } from './metric-names.ts';
 
 interface Rule {
@@ -57,7 +57,7 @@ describe('the alerts', () => {
     },
   );
 
-  describe.each(Object.entries(alertCases))('%s', (name, { fires, quiet, restart }) => {
+  describe.each(Object.entries(alertCases))('%s', (name, { fires, quiet, restart, also = {} }) => {
     const rule = alerts.find(({ alert }) => alert === name)!;
 
     it('fires, in words that name the object', async () => {
@@ -80,13 +80,14 @@ describe('the alerts', () => {
       expect(await ask(series, { alert_rule_test: [none] })).toBe('');
     });
 
-    it('fires across a restart of the pod', async () => {
-      const { labels, series, minute } = restart;
+    it.each(Object.entries({ 'fires across a restart of the pod': restart, ...also }))('%s', async (_what, moment) => {
+      const { labels, series, minute }: Moment & { labels?: Record<string, string> } = moment;
       const sample = Object.entries({ alertname: name, alertstate: 'firing', ...rule.labels, ...labels })
         .map(([key, word]) => `${key}="${word}"`)
         .join(',');
       const expr = `ALERTS{alertname="${name}",alertstate="firing"}`;
-      const test = { expr, eval_time: `${minute}m`, exp_samples: [{ labels: `ALERTS{${sample}}`, value: 1 }] };
+      const exp_samples = labels === undefined ? [] : [{ labels: `ALERTS{${sample}}`, value: 1 }];
+      const test = { expr, eval_time: `${minute}m`, exp_samples };
       expect(await ask(series, { promql_expr_test: [test] })).toBe('');
     });
   });

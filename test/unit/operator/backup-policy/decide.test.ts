@@ -69,7 +69,9 @@ describe('a schedule', () => {
         await world.clock.advance(hours(1));
         await visit(world);
         expect({ call, when, runs: runs(world) }).toEqual({ call, when, runs: ['shop-nightly-202603020200'] });
-        expect(statusOf(world).schedules).toEqual([{ name: 'nightly', lastTick: '2026-03-02T02:00:00Z' }]);
+        expect(statusOf(world).schedules).toEqual([
+          { name: 'nightly', firstSeen: '2026-03-01T12:00:00Z', lastTick: '2026-03-02T02:00:00Z' },
+        ]);
       }
     }
   });
@@ -113,6 +115,39 @@ describe('a schedule', () => {
         lastSkipped: { message: 'run shop-nightly-202603020200 of the same schedule was not over' },
       },
     ]);
+  });
+
+  it('remembers when it was first seen, through runs and ticks without one, and a later one has its own beginning', async () => {
+    const world = await applied();
+    const nightly = policySpec.schedules[0];
+    await world.clock.advance(hours(14));
+    await visit(world);
+    const weekly = { ...nightly, name: 'weekly', cron: '0 3 * * 0' };
+    const policy = world.read('BackupPolicy', 'shop');
+    if (policy === undefined) throw new Error('the policy was to be there');
+    world.stored.set('BackupPolicy/shop', { ...policy, spec: { ...policySpec, schedules: [nightly, weekly] } });
+    await visit(world);
+    await world.clock.advance(hours(24));
+    await visit(world);
+    expect(statusOf(world).schedules).toEqual([
+      {
+        name: 'nightly',
+        firstSeen: '2026-03-01T12:00:00Z',
+        lastTick: '2026-03-03T02:00:00Z',
+        lastSkipped: { tick: '2026-03-03T02:00:00Z', message: expect.any(String) },
+      },
+      { name: 'weekly', firstSeen: '2026-03-02T02:00:00Z', lastTick: '2026-03-02T02:00:00Z' },
+    ]);
+  });
+
+  it('of a status that does not say when it was first seen began at its last tick, and no longer ago', async () => {
+    const world = await applied();
+    const policy = world.read('BackupPolicy', 'shop');
+    if (policy === undefined) throw new Error('the policy was to be there');
+    const status = { ...statusOf(world), schedules: [{ name: 'nightly', lastTick: '2026-02-28T02:00:00Z' }] };
+    world.stored.set('BackupPolicy/shop', { ...policy, status });
+    await visit(world);
+    expect(statusOf(world).schedules).toMatchObject([{ firstSeen: '2026-02-28T02:00:00Z' }]);
   });
 
   it('of a suspended policy makes none, not even for what passed meanwhile', async () => {

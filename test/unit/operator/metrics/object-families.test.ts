@@ -77,7 +77,9 @@ describe('the metrics of objects', () => {
       nextRun: at(-14),
       lastSuccess: { run: 'a', time: at(10), storedBytes: 1, size: '1 B' },
       conditions: [{ type: 'Ready', status: 'True', reason: 'Scheduled', message: '', lastTransitionTime: at(1) }],
-      schedules: [{ name: 'nightly', lastTick: at(10), lastSkipped: { tick: at(34), message: 'x' } }],
+      schedules: [
+        { name: 'nightly', firstSeen: at(90), lastTick: at(10), lastSkipped: { tick: at(34), message: 'x' } },
+      ],
     };
     const lines = scrape({ policies: [policy('shop', {}, status)], runs: [run('a', 10, succeeded(10))] });
     const seconds = (hoursAgo: number) => String(nowMs / 1000 - hoursAgo * 3600);
@@ -92,6 +94,7 @@ describe('the metrics of objects', () => {
         `backstay_policy_next_run_timestamp_seconds${P} ${seconds(-14)}`,
         `backstay_policy_consecutive_failures${P} 0`,
         `backstay_policy_last_run_failed${P} 0`,
+        `backstay_schedule_created_timestamp_seconds{namespace="prod",policy="shop",schedule="nightly"} ${seconds(90)}`,
         'backstay_schedule_interval_seconds{namespace="prod",policy="shop",schedule="nightly"} 86400',
         `backstay_schedule_last_success_timestamp_seconds{namespace="prod",policy="shop",schedule="nightly"} ${seconds(10)}`,
         `backstay_schedule_skipped_timestamp_seconds{namespace="prod",policy="shop",schedule="nightly"} ${seconds(34)}`,
@@ -107,6 +110,13 @@ describe('the metrics of objects', () => {
     const lines = scrape({ policies: [policy('shop')] });
     expect(lines.filter((line) => /last_success|rpo|next_run/.test(line))).toEqual([]);
     expect(values(lines, 'backstay_policy_consecutive_failures')).toEqual([`${P} 0`]);
+  });
+
+  it('count a schedule that nobody has looked at yet from the birth of its policy', () => {
+    const lines = scrape({ policies: [policy('shop')] });
+    expect(values(lines, 'backstay_schedule_created_timestamp_seconds')).toEqual([
+      `{namespace="prod",policy="shop",schedule="nightly"} ${nowMs / 1000 - 100 * 3600}`,
+    ]);
   });
 
   it('count failures since the last success, each database by itself, and the worst of them', () => {
