@@ -134,9 +134,11 @@ export class CachedObjects implements Objects {
       {
         ...this.#options,
         path: kindPath(kind, namespace),
+        namespace,
         keep: keptOf(kind),
         onChange: ({ type, object }) => (type === 'gone' ? cache.seenGone(object) : cache.seen(object)),
         onPosition: (version) => cache.reached(version),
+        onForgotten: () => cache.forgotten(),
       },
       this.#signal,
     );

@@ -78,7 +78,7 @@ export class KubernetesObjects implements Objects {
   async watch(kind: Kind, onChange: (change: ObjectChange) => void, signal: AbortSignal): Promise<void> {
     const keep = keptOf(kind);
     const follow = (scope: string | undefined): Promise<void> =>
-      reflect({ ...this.#options, path: kindPath(kind, scope), keep, onChange }, signal);
+      reflect({ ...this.#options, path: kindPath(kind, scope), namespace: scope, keep, onChange }, signal);
     await Promise.all(scopesOf(this.#options.namespaces).map(follow));
   }
 

@@ -33,6 +33,12 @@ export interface ReflectorOptions<T> {
   random: () => number;
   log: Logger;
   path: string;
+  /**
+   * For a path of one namespace among several: the others do not wait for rights that are missing in this one. Refused so
+   * often in a row that it is no server which has just started, the path counts as listed, and empty, and the watch as
+   * stopped, until the rights come; it goes on asking. Left out: the path is waited for.
+   */
+  namespace?: string | undefined;
   query?: Record<string, string>;
   /** What is kept in memory of an object, and handed over. */
   keep: (raw: RawObject) => T;
@@ -40,8 +46,13 @@ export interface ReflectorOptions<T> {
   onChange: (change: { type: 'present' | 'gone'; object: T }) => void;
   /** Everything up to this version was handed over. */
   onPosition?: (resourceVersion: string) => void;
+  /** Nothing that was handed over holds any more; each object was told gone. What there is follows, if it may be read. */
+  onForgotten?: () => void;
   timings?: ReflectorTimings;
 }
+
+/** An API server that has just started may refuse what it will allow once it has read the roles. */
+const believedRefusals = 3;
 
 /**
  * List and watch of one path, kept alive until `signal` is aborted: whatever the server or the network does, it lists or
@@ -66,12 +77,14 @@ class Reflector<T> {
   readonly #options: ReflectorOptions<T>;
   readonly #timings: ReflectorTimings;
   readonly #signal: AbortSignal;
-  readonly #instrument: WatchInstrument;
+  #instrument: WatchInstrument;
   /** By UID: an object that was deleted and made again under its name is another one. */
   #known = new Map<string, { resourceVersion: string; object: T }>();
   /** Where the next watch begins; none: list first. */
   #position: string | undefined;
   #failures = 0;
+  /** Lists that were answered with 403 since one was not. */
+  #refusals = 0;
   /** Whether the last watch had a bookmark. A server has none of a kind of which nothing has happened since it started. */
   #hasBookmarks = false;
 
@@ -79,7 +92,12 @@ class Reflector<T> {
     this.#options = options;
     this.#timings = options.timings ?? reflectorTimings;
     this.#signal = signal;
-    this.#instrument = options.client.instruments.watchBegan(options.path.slice(options.path.lastIndexOf('/') + 1));
+    this.#instrument = this.#begin();
+  }
+
+  #begin(): WatchInstrument {
+    const { client, path } = this.#options;
+    return client.instruments.watchBegan(path.slice(path.lastIndexOf('/') + 1));
   }
 
   async run(onSynced: () => void): Promise<void> {
@@ -93,6 +111,7 @@ class Reflector<T> {
       try {
         if (this.#position === undefined) {
           this.#reached(await this.#relist());
+          this.#allowed();
           this.#instrument.heard();
           onSynced();
         }
@@ -100,6 +119,10 @@ class Reflector<T> {
         await this.#watch(this.#position ?? '');
       } catch (error) {
         if (this.#signal.aborted) return;
+        if (this.#position === undefined && this.#isRefusal(error) && ++this.#refusals === believedRefusals) {
+          this.#giveUp(error);
+          onSynced();
+        }
         await this.#recover(error);
       }
     }
@@ -195,6 +218,35 @@ class Reflector<T> {
     }
   }
 
+  /** Of the rights in one namespace of several: those that are missing in all of them stop everything. */
+  #isRefusal(error: unknown): error is ApiError {
+    return this.#options.namespace !== undefined && error instanceof ApiError && error.status === 403;
+  }
+
+  /** What is no longer told of must not be taken for what is: a run that seems to work would hold up others for ever. */
+  #giveUp({ message }: ApiError): void {
+    const { log, path, namespace } = this.#options;
+    this.#forget();
+    this.#instrument.ended();
+    const advice = 'rights are missing in a watched namespace: it counts as empty until they come, the others go on';
+    log.warn({ path, namespace, missing: message }, advice);
+  }
+
+  #allowed(): void {
+    const { log, path, namespace } = this.#options;
+    if (this.#refusals >= believedRefusals) {
+      this.#instrument = this.#begin();
+      log.info({ path, namespace }, 'the rights in a watched namespace have come: it is looked after again');
+    }
+    this.#refusals = 0;
+  }
+
+  #forget(): void {
+    for (const { object } of this.#known.values()) this.#tell('gone', object);
+    this.#known.clear();
+    if (!this.#signal.aborted) this.#options.onForgotten?.();
+  }
+
   async #recover(error: unknown): Promise<void> {
     const { clock, log, path, random } = this.#options;
     this.#failures++;
@@ -203,8 +255,13 @@ class Reflector<T> {
     if (isExpired(error) && this.#failures === 1) return;
     const askedMs = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
     const delayMs = Math.max(askedMs, backoffDelayMs(this.#timings.backoff, this.#failures, random()));
-    this.#instrument.restarted();
-    log.warn({ path, failures: this.#failures, delayMs, err: error }, 'list or watch failed; it goes on after a pause');
+    // Said once, by whoever gave up; then there is nothing new in it.
+    const isToldAlready = this.#isRefusal(error);
+    if (!isToldAlready) this.#instrument.restarted();
+    log[isToldAlready ? 'debug' : 'warn'](
+      { path, failures: this.#failures, delayMs, err: error },
+      'list or watch failed; it goes on after a pause',
+    );
     await sleep(clock, delayMs, this.#signal).catch(() => undefined);
   }
 }

@@ -46,8 +46,8 @@ export class TaskWatch {
     const query = { labelSelector: taskSelector };
     const synced = Promise.all(
       scopesOf(this.#namespaces)
-        .flatMap((namespace) => [jobsPath(namespace), podsPath(namespace)])
-        .map((path) => reflect({ ...this.#options, path, query, keep: taskOf, onChange: tell }, stop.signal)),
+        .flatMap((namespace) => [jobsPath, podsPath].map((pathIn) => ({ namespace, path: pathIn(namespace) })))
+        .map((place) => reflect({ ...this.#options, ...place, query, keep: taskOf, onChange: tell }, stop.signal)),
     );
     return { synced, stop };
   }

@@ -77,6 +77,13 @@ export class WatchCache {
     }
   }
 
+  /** Nothing that the watch told holds any more, nor what was written since. */
+  forgotten(): void {
+    this.#ended.clear();
+    this.#position = '';
+    for (const object of this.list()) this.#drop(object);
+  }
+
   /** The answer to a write of ours. One that the watch is already past may be of an object that is gone since. */
   wrote(object: Resource): void {
     const { uid, resourceVersion, deletionTimestamp, finalizers = [] } = object.metadata;

@@ -2,8 +2,10 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { pino } from 'pino';
 import { systemClock } from '../../../../src/base/clock.ts';
-import type { ApiClient } from '../../../../src/cluster/kubernetes/http.ts';
-import { reflect, reflectorTimings } from '../../../../src/cluster/kubernetes/reflector.ts';
+import { noInstruments } from '../../../../src/cluster/instruments.ts';
+import { ApiClient } from '../../../../src/cluster/kubernetes/http.ts';
+import { type ReflectorOptions, reflect, reflectorTimings } from '../../../../src/cluster/kubernetes/reflector.ts';
+import { WatchRegister } from '../../../../src/operator/metrics/watch-register.ts';
 import { eventually } from '../../../harness/eventually.ts';
 import { type Request, scriptedServer, sendJson, sendStatus } from './scripted-server.ts';
 
@@ -57,7 +59,12 @@ describe('the reflector', () => {
     await server.close();
   });
 
-  const start = (timings = quick, client: ApiClient = server.client(), onSeen: () => void = () => {}) =>
+  const start = (
+    timings = quick,
+    client: ApiClient = server.client(),
+    onSeen: () => void = () => {},
+    more: Partial<ReflectorOptions<string>> = {},
+  ) =>
     reflect(
       {
         client,
@@ -71,6 +78,7 @@ describe('the reflector', () => {
           onSeen();
         },
         timings,
+        ...more,
       },
       stop.signal,
     );
@@ -177,6 +185,74 @@ describe('the reflector', () => {
     ];
     await start();
     expect(seen).toEqual(['present a@5']);
+  });
+
+  describe('of a path that is one of several', () => {
+    const refuse: Step = (response) => sendStatus(response, 403, 'Forbidden');
+    const register = new WatchRegister(() => performance.now());
+    const logged: { level: number; msg: string }[] = [];
+    const startOne = () => {
+      logged.length = 0;
+      const instruments = { ...noInstruments, watchBegan: (resource: string) => register.begin(resource) };
+      const client = new ApiClient(
+        { server: server.url, namespace: undefined, authorize: () => Promise.resolve({}) },
+        systemClock,
+        undefined,
+        instruments,
+      );
+      stop.signal.addEventListener('abort', () => client.close());
+      const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+      const onForgotten = () => void seen.push('forgotten');
+      return start(quick, client, undefined, { namespace: 'b', log, onForgotten });
+    };
+
+    it('counts as listed and empty while the right is missing, is no dead watch, and works when the right comes', async () => {
+      let allowed = false;
+      lists = [
+        (response, request) => (allowed ? sendJson(response, list('10', [raw('a', '5')])) : refuse(response, request)),
+      ];
+      await startOne();
+      expect(seen).toEqual(['forgotten']);
+      expect(listRequests().length).toBeGreaterThanOrEqual(3);
+      expect([register.unheard(), register.silentFor(0)]).toEqual([[], []]);
+      await eventually(() => expect(listRequests().length).toBeGreaterThanOrEqual(6));
+      expect(logged).toEqual([expect.objectContaining({ level: 40, namespace: 'b', missing: 'Forbidden it is' })]);
+      allowed = true;
+      await eventually(() => expect(seen).toEqual(['forgotten', 'present a@5']));
+      await eventually(() => expect(register.silentFor(0)).toEqual(['things']));
+      expect(logged.map(({ level }) => level)).toEqual([40, 30]);
+    });
+
+    it('tells that all is gone when the right is taken away for good', async () => {
+      watches = [refuse];
+      lists = [(response) => sendJson(response, list('10', [raw('a', '5'), raw('b', '6')])), refuse];
+      await startOne();
+      await eventually(() => expect(seen).toEqual(['present a@5', 'present b@6', 'gone a@5', 'gone b@6', 'forgotten']));
+    });
+
+    it('keeps what it knows when a server that has just started refuses once or twice', async () => {
+      watches = [refuse, open];
+      lists = [
+        (response) => sendJson(response, list('10', [raw('a', '5')])),
+        refuse,
+        refuse,
+        (response) => sendJson(response, list('10', [raw('a', '5')])),
+      ];
+      await startOne();
+      await eventually(() => expect(watchRequests()).toHaveLength(2));
+      expect(seen).toEqual(['present a@5']);
+      expect(logged).toEqual([]);
+    });
+  });
+
+  it('waits for the right to a path that is the only one', async () => {
+    lists = [(response) => sendStatus(response, 403, 'Forbidden')];
+    let isReady = false;
+    void start().then(() => {
+      isReady = true;
+    });
+    await eventually(() => expect(listRequests().length).toBeGreaterThanOrEqual(6));
+    expect(isReady).toBe(false);
   });
 
   it('stays away as long as the server asks at 429', async () => {
