@@ -3,6 +3,7 @@ import { timestamp } from '../base/clock.ts';
 import { describeDuration, parseDurationMs } from '../base/duration.ts';
 import { Fault } from '../base/fault.ts';
 import { isReason, type Reason, reasons } from '../base/reasons.ts';
+import { cutText } from '../base/short-text.ts';
 import type { Observation } from '../cluster/runner.ts';
 import type { Report } from '../contract/report.ts';
 
@@ -57,10 +58,15 @@ export function judgeTask(written: TaskRecord, observation: Observation, nowMs: 
       });
     }
     case 'starting': {
-      const { reason = 'StartDeadlineExceeded', message = 'the reason is not known' } = observation.waitingFor ?? {};
+      const { reason = 'StartDeadlineExceeded', message: said = 'the reason is not known' } = observation.waitingFor ?? {};
+      const message = cutText(said);
       if (record.stopping !== undefined) return { kind: 'stop', record };
       if (nowMs >= Date.parse(record.startBy)) {
-        return { kind: 'stop', record: { ...record, stopping: { reason, message: notBegun(record, message) } } };
+        const stopping =
+          record.runningAt === undefined
+            ? { reason, message: notBegun(record, message) }
+            : { reason: 'Stopped', message: `the task lost its pod: ${message}` };
+        return { kind: 'stop', record: { ...record, stopping } };
       }
       const isHeldUp = observation.waitingFor !== undefined;
       return {

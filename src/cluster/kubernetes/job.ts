@@ -42,6 +42,8 @@ export const taskSelector = Object.entries(taskLabels)
 /** The name the task was started under; the Job's own may be a shortened one. */
 export const taskNameAnnotation = 'backstay.dev/task-name';
 const taskAnnotation = 'backstay.dev/task';
+/** The deadline of a Job that is to stop. */
+export const stopSeconds = 1;
 /** Why the pod can run on one node only; said when it does not start. */
 export const boundAnnotation = 'backstay.dev/bound-to-node';
 

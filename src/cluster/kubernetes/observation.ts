@@ -1,6 +1,6 @@
-import { decodeReport } from '../../contract/report.ts';
+import { decodeReport, type Report } from '../../contract/report.ts';
 import type { Observation } from '../runner.ts';
-import { agentContainer, boundAnnotation } from './job.ts';
+import { agentContainer, boundAnnotation, stopSeconds } from './job.ts';
 
 /** What is read of a Job, its pods and the events about them. */
 export interface JobView {
@@ -12,7 +12,7 @@ export interface JobView {
     annotations?: Record<string, string>;
     ownerReferences?: { uid: string }[];
   };
-  spec?: { activeDeadlineSeconds?: number };
+  spec?: { activeDeadlineSeconds?: number; suspend?: boolean };
   status?: {
     conditions?: ConditionView[];
     failed?: number;
@@ -83,16 +83,19 @@ export function observationOf(job: JobView, pods: PodView[], events: EventView[]
   if (pod === undefined) return withoutPod(job, events);
   const agent = agentOf(pod);
   const ended = agent?.state?.terminated;
+  const report = ended && decodeReport(ended.message ?? '');
+  // The end of this pod is not the end of the task.
+  if (mayMakeAnotherPod(job) && !isDone(report)) {
+    if (isGivenUp(pod, nowMs)) return withoutPod(job, events);
+    if (ended !== undefined || isPodOver(pod)) return { state: 'running' };
+  }
   if (ended !== undefined) {
-    const report = decodeReport(ended.message ?? '');
     const detail = describeEnd(ended, pod);
     if (report !== undefined) return { state: 'ended', report, detail };
     // A pod that is being deleted is over when it is gone: the same answer from the first time on.
     return isLeaving(pod, nowMs) ? { state: 'running' } : { state: 'ended', detail };
   }
-  const { phase } = pod.status ?? {};
-  if ((phase === 'Failed' || phase === 'Succeeded') && !isLeaving(pod, nowMs))
-    return { state: 'ended', detail: describePodEnd(pod) };
+  if (isPodOver(pod) && !isLeaving(pod, nowMs)) return { state: 'ended', detail: describePodEnd(pod) };
   if (isGivenUp(pod, nowMs)) {
     return { state: 'ended', detail: `pod ${pod.metadata.name} was deleted and its node does not confirm its end` };
   }
@@ -112,6 +115,8 @@ export function newest(pods: PodView[]): PodView | undefined {
   return [...pods].sort((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? 1 : -1))[0];
 }
 
+const isPodOver = ({ status }: PodView): boolean => status?.phase === 'Failed' || status?.phase === 'Succeeded';
+
 const agentOf = (pod: PodView): ContainerView | undefined =>
   pod.status?.containerStatuses?.find(({ name }) => name === agentContainer);
 
@@ -119,10 +124,25 @@ function withoutPod(job: JobView, events: EventView[]): Observation {
   if (isOver(job)) {
     return { state: 'ended', detail: `the pod is gone, and its report with it${endOf(job)}` };
   }
+  if (job.spec?.suspend === true) {
+    if (!mayMakeAnotherPod(job)) return { state: 'ended', detail: 'it was stopped while somebody had suspended it' };
+    const message = 'somebody suspended the job: no pod is made until its spec.suspend is false';
+    return { state: 'starting', waitingFor: { reason: 'PodRefused', message } };
+  }
   const refused = latest(events.filter(({ reason }) => reason === 'FailedCreate'));
   if (refused === undefined) return { state: 'starting' };
   return { state: 'starting', waitingFor: { reason: 'PodRefused', message: refused.message ?? 'the pod was refused' } };
 }
+
+/**
+ * Kubernetes ends the pod of a Job that is suspended, does not count it, and makes another one when the Job goes on. Its
+ * deadline does not count meanwhile; one that was told to stop makes a pod for that one second at most.
+ */
+const mayMakeAnotherPod = (job: JobView): boolean =>
+  job.spec?.suspend === true && job.spec.activeDeadlineSeconds !== stopSeconds && !isOver(job);
+
+const isDone = (report: Report | undefined): boolean =>
+  report !== undefined && report.outcome !== 'failed' && report.outcome !== 'unknown';
 
 const finalConditions = new Set(['Complete', 'SuccessCriteriaMet', 'Failed', 'FailureTarget']);
 
@@ -137,8 +157,8 @@ const isFinal = ({ type, status }: ConditionView): boolean => status === 'True' 
 
 function endOf({ metadata, spec, status }: JobView): string {
   if (metadata.deletionTimestamp !== undefined) return ': the job is being deleted';
-  // Only `stop` gives a Job a deadline; what Kubernetes says then would be taken for the deadline of the task.
-  if (spec?.activeDeadlineSeconds !== undefined) return ': it was stopped';
+  // What Kubernetes says then would be taken for the deadline of the task.
+  if (spec?.activeDeadlineSeconds === stopSeconds) return ': it was stopped';
   const { reason, message } = status?.conditions?.find(isFinal) ?? {};
   return reason === undefined ? '' : `: ${[reason, message].filter(Boolean).join(': ')}`;
 }

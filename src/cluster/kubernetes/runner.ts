@@ -8,7 +8,7 @@ import type { Observation, Runner, TaskSpec } from '../runner.ts';
 import { AgentLog } from './agent-log.ts';
 import { type ClaimUserView, type ClaimView, nodeBoundOf } from './claims.ts';
 import type { ApiClient } from './http.ts';
-import { buildJob, jobName, type NodeBound, type PodSettings, taskNameAnnotation } from './job.ts';
+import { buildJob, jobName, type NodeBound, type PodSettings, stopSeconds, taskNameAnnotation } from './job.ts';
 import { listAll } from './list.ts';
 import { unlessGone } from './objects.ts';
 import { type EventView, type JobView, needsEvents, newest, observationOf, type PodView } from './observation.ts';
@@ -95,7 +95,7 @@ export class KubernetesRunner implements Runner {
           apiVersion: 'batch/v1',
           kind: 'Job',
           metadata: { name, namespace, uid },
-          spec: { activeDeadlineSeconds: 1 },
+          spec: { activeDeadlineSeconds: stopSeconds },
         },
       });
     } catch (error) {

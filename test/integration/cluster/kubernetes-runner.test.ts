@@ -286,6 +286,46 @@ describe('tasks as Jobs at a real API server', () => {
     expect(applied).toMatchObject({ manager: 'backstay', fieldsV1: { 'f:spec': { 'f:activeDeadlineSeconds': {} } } });
   });
 
+  it('tells the truth of a Job that a user edits: labels, suspend, deadline', async () => {
+    const path = `${jobsPath()}/backup`;
+    const edit = (body: object) => client.json({ method: 'PATCH', path, body });
+    const message = 'somebody suspended the job: no pod is made until its spec.suspend is false';
+    const held = { state: 'starting', waitingFor: { reason: 'PodRefused', message } };
+    await runner.start(spec);
+    await edit({ metadata: { labels: { 'app.kubernetes.io/managed-by': null, team: 'shop' } } });
+    expect(await runner.observe(spec)).toEqual({ state: 'starting' });
+
+    const pod = await makePod();
+    const agent = { name: 'agent', image: 'backstay:dev', imageID: '', ready: true, restartCount: 0 };
+    const running = [{ ...agent, state: { running: { startedAt: '2026-01-01T00:00:00Z' } } }];
+    await setStatus(podPath(pod), { phase: 'Running', containerStatuses: running });
+    await edit({ spec: { activeDeadlineSeconds: 9_999 } });
+    expect(await runner.observe(spec)).toEqual({ state: 'running' });
+
+    await edit({ spec: { suspend: true } });
+    // What the Job controller does to the pod of a suspended Job: it is ended, and not counted.
+    const stopped = { outcome: 'failed', reason: 'Stopped', message: 'TERM', hint: 'x' };
+    const terminated = { exitCode: 1, reason: 'Error', message: JSON.stringify(stopped) };
+    await setStatus(podPath(pod), { phase: 'Failed', containerStatuses: [{ ...agent, state: { terminated } }] });
+    expect(await runner.observe(spec)).toEqual({ state: 'running' });
+    await client.json({ method: 'DELETE', path: podPath(pod), body: { gracePeriodSeconds: 0 } });
+    expect(await runner.observe(spec)).toEqual(held);
+    await edit({ spec: { suspend: false } });
+    expect(await runner.observe(spec)).toEqual({ state: 'starting' });
+
+    await edit({ spec: { suspend: true } });
+    await runner.start(spec);
+    await runner.stop(spec);
+    expect(await runner.observe(spec)).toEqual({
+      state: 'ended',
+      detail: 'it was stopped while somebody had suspended it',
+    });
+    const [job] = (await jobs()) as unknown as { metadata: { labels: object }; spec: object }[];
+    expect(job?.metadata.labels).toMatchObject({ team: 'shop' });
+    expect(job?.metadata.labels).not.toHaveProperty(['app.kubernetes.io/managed-by']);
+    expect(job?.spec).toMatchObject({ activeDeadlineSeconds: 1, suspend: true });
+  });
+
   it('stops no Job that took the place of the one it saw', async () => {
     await runner.start(spec);
     const [before] = await jobs();

@@ -318,6 +318,50 @@ describe('deadlines', () => {
     expect(statusOf(world)).toMatchObject({ phase: 'Failed', failure: { reason: 'DeadlineExceeded' } });
   });
 
+  const suspended = {
+    state: 'starting',
+    waitingFor: { reason: 'PodRefused', message: 'somebody suspended the job' },
+  } as const;
+
+  it('a task that somebody suspended in mid run waits no longer than one that never began, and is looked up', async () => {
+    const world = await running();
+    await world.clock.advance(5_000);
+    await settle(world);
+    world.set('now-1', suspended);
+    await world.clock.advance(5_000);
+    expect(await settle(world)).toMatchObject({ kind: 'waiting', reason: 'PodRefused' });
+    await world.clock.advance(minutes(10));
+    await settle(world);
+    expect({ stopped: world.tasks.get('now-1')?.stopped, attempts: statusOf(world).attempts }).toMatchObject({
+      stopped: true,
+      attempts: [{ stopping: { reason: 'Stopped', message: 'the task lost its pod: somebody suspended the job' } }],
+    });
+    world.end('now-1');
+    await settle(world);
+    world.end('now-1-inspect', { outcome: 'no-manifest' });
+    await goOn(world, 3);
+    expect(statusOf(world)).toMatchObject({
+      phase: 'Failed',
+      failure: { reason: 'Stopped', message: 'the task lost its pod: somebody suspended the job' },
+    });
+    expect({ started: world.started, left: world.tasks.size }).toEqual({
+      started: ['now-1', 'now-1-inspect'],
+      left: 0,
+    });
+  });
+
+  it('a task that goes on before its time to start is over runs as if nobody had suspended it', async () => {
+    const world = await running();
+    world.set('now-1', suspended);
+    await world.clock.advance(minutes(9));
+    await settle(world);
+    world.set('now-1', { state: 'running' });
+    await world.clock.advance(minutes(2));
+    await settle(world);
+    expect(statusOf(world)).toMatchObject({ phase: 'Running', conditions: [{ reason: 'Running' }, {}] });
+    expect(world.tasks.get('now-1')?.stopped).toBe(false);
+  });
+
   it('a running deadline does not count the time that the task waited to begin', async () => {
     const world = await running();
     world.set('now-1', { state: 'starting' });

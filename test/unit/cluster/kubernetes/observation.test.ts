@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { stopSeconds } from '../../../../src/cluster/kubernetes/job.ts';
 import {
   type EventView,
   type JobView,
@@ -112,6 +113,46 @@ describe('a task that starts', () => {
     expect(needsEvents([pending()])).toBe(true);
     expect(needsEvents([pending({ containerStatuses: [agent({ waiting: { reason: 'ErrImagePull' } })] })])).toBe(false);
     expect(needsEvents([pod({ phase: 'Running', containerStatuses: [agent({ running: {} })] })])).toBe(false);
+  });
+});
+
+describe('a job that somebody suspended', () => {
+  const message = 'somebody suspended the job: no pod is made until its spec.suspend is false';
+  const held = { state: 'starting', waitingFor: { reason: 'PodRefused', message } };
+  const suspended = (more: object = {}, status: JobView['status'] = {}) =>
+    job({ spec: { suspend: true, ...more }, status });
+
+  it('says so, whatever events there are', () => {
+    expect(look([], [event('FailedCreate', 'exceeded quota')], suspended())).toEqual(held);
+  });
+
+  it('is over once it was told to stop: Kubernetes does not look at the deadline of a suspended one', () => {
+    expect(look([], [], suspended({ activeDeadlineSeconds: stopSeconds }))).toEqual({
+      state: 'ended',
+      detail: 'it was stopped while somebody had suspended it',
+    });
+  });
+
+  it('is not over by a deadline of somebody else: it may go on', () => {
+    expect(look([], [], suspended({ activeDeadlineSeconds: 9_999 }))).toEqual(held);
+  });
+
+  it('in mid run is not over by the end of the pod that was ended for that: it may get another one', () => {
+    const failed = JSON.stringify({ outcome: 'failed', reason: 'Stopped', message: 'TERM', hint: 'x' });
+    const leaving = (message: string) =>
+      pod({ phase: 'Failed', containerStatuses: [agent({ terminated: { exitCode: 1, message } })] }, gone);
+    expect(look([leaving(failed)], [], suspended())).toEqual({ state: 'running' });
+    expect(look([], [], suspended())).toEqual(held);
+    // What is done is done.
+    expect(look([leaving(report)], [], suspended())).toMatchObject({ report: { outcome: 'no-manifest' } });
+    expect(look([leaving(failed)], [], suspended({}, { failed: 1 }))).toMatchObject({ report: { reason: 'Stopped' } });
+    expect(look([leaving(failed)], [], suspended({ activeDeadlineSeconds: stopSeconds }))).toMatchObject({
+      report: { reason: 'Stopped' },
+    });
+  });
+
+  it('after its pod was counted is over', () => {
+    expect(look([], [], suspended({}, { failed: 1 }))).toMatchObject({ state: 'ended' });
   });
 });
 
