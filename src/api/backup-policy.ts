@@ -171,8 +171,8 @@ export const backupPolicySpec = z.strictObject({
     .default([])
     .describe('When runs are made. Without any, runs are made by hand only.'),
   suspend: z.boolean().default(false).describe('Make no scheduled runs. Runs made by hand wait, too.'),
-  startingDeadline: duration('10m', 'How long a task may wait for image, secret, volume and node.'),
-  runningDeadline: duration('12h', 'How long a backup may take.'),
+  startingDeadline: duration('10m', 'How long a task may wait for image, secret, volume and node.', '1d'),
+  runningDeadline: duration('12h', 'How long a backup may take.', '30d'),
   jobs: jobSettings
     .optional()
     .describe('The pods of the backups of this policy, and of the restores of what they made. Kubernetes only.'),

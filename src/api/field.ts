@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationPattern, parseDurationMs } from '../base/duration.ts';
+import { durationPattern, parseDurationMs, unitMs } from '../base/duration.ts';
 
 /**
  * A rule that a schema's shape cannot say, written once in each language: `holds` for us, `cel` for the API server,
@@ -80,18 +80,36 @@ export const keyInSecret = (defaultKey: string): z.ZodDefault<z.ZodString> =>
 /** Everything that names a secret says so in the same words. */
 export const secretName = (): z.ZodString => objectName().describe('Secret in the same namespace.');
 
-export const duration = (defaultText: string, description: string): z.ZodDefault<z.ZodString> =>
-  withRules(
+/** Seconds in CEL: its own durations know no days. A unit that is not there counts as `0`. */
+const celSeconds = Object.entries(unitMs)
+  .map(([unit, ms]) => `int('0' + self.find('[0-9]+${unit}').replace('${unit}', '')) * ${ms / 1000}`)
+  .join(' + ');
+
+/**
+ * How long something may take, `longest` at most: without an end a moment could lie beyond what can be written down, and
+ * whoever holds what others wait for would hold it for years.
+ */
+export const duration = (defaultText: string, description: string, longest: string): z.ZodDefault<z.ZodString> => {
+  const isDuration = (value: string): boolean => new RegExp(durationPattern).test(value);
+  return withRules(
     text(32, durationPattern, 'must be a duration such as 30s, 10m, 1h30m or 14d'),
     // The pattern alone lets 0s through, which would stop everything before it began.
     {
       cel: `self.matches('[1-9]')`,
       message: 'must be longer than nothing',
-      holds: (value) => !new RegExp(durationPattern).test(value) || parseDurationMs(value) > 0,
+      holds: (value) => !isDuration(value) || parseDurationMs(value) > 0,
+    },
+    {
+      // More digits than nine could be more than CEL can count.
+      cel: `!self.matches('[0-9]{10}') && ${celSeconds} <= ${parseDurationMs(longest) / 1000}`,
+      message: `must be at most ${longest}`,
+      holds: (value) =>
+        !isDuration(value) || (!/[0-9]{10}/.test(value) && parseDurationMs(value) <= parseDurationMs(longest)),
     },
   )
     .default(defaultText)
     .describe(description);
+};
 
 export const image = (description: string): z.ZodString =>
   text(

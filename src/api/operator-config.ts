@@ -15,30 +15,44 @@ const httpPort = z
 const silenceLimit = duration(
   '15m',
   'How long nothing may be heard of a kind before /healthz fails and the pod is started anew.',
+  '1d',
 );
 
 const leaderElection = z.strictObject({
   enabled: z.boolean().default(false).describe('Only the holder of the lease works; the others wait for it.'),
   namespace: objectName().default('default').describe('Where the lease lies.'),
   name: objectName().default('backstay').describe('Name of the lease.'),
-  leaseDuration: duration('15s', 'How long the others wait after the last sign of life before they take the lease.'),
-  renewDeadline: duration('10s', 'How long the holder goes on without having renewed; shorter than leaseDuration.'),
-  retryPeriod: duration('2s', 'The pause between two tries to get or renew the lease.'),
+  leaseDuration: duration(
+    '15s',
+    'How long the others wait after the last sign of life before they take the lease.',
+    '1h',
+  ),
+  renewDeadline: duration(
+    '10s',
+    'How long the holder goes on without having renewed; shorter than leaseDuration.',
+    '1h',
+  ),
+  retryPeriod: duration('2s', 'The pause between two tries to get or renew the lease.', '1h'),
 });
 
 const timings = z.strictObject({
-  recheck: duration('5s', 'How often a task is looked at although nothing was heard of it.'),
+  recheck: duration('5s', 'How often a task is looked at although nothing was heard of it.', '1d'),
   turn: duration(
     '30s',
     'How often an object that waits for its turn is looked at although nothing made room for it; far back in line up to 20 times as long.',
+    '1h',
   ),
-  progress: duration('10s', 'How often at most the progress of a task is written into the status.'),
-  reference: duration('10m', 'How long an object that is named and not there is waited for.'),
-  retryOnce: duration('5s', 'The pause before the second attempt after an accident.'),
-  retryBackoff: duration('30s', 'The pause before the second attempt after a failure that heals by itself.'),
-  inspectAgain: duration('30s', 'The pause before the store is looked into again; grows with each try.'),
-  giveUp: duration('10m', 'How long a deleted object is held back by a task that does not end.'),
-  shutdown: duration('20s', 'How long at most the end of running work is waited for when the process is stopped.'),
+  progress: duration('10s', 'How often at most the progress of a task is written into the status.', '1d'),
+  reference: duration('10m', 'How long an object that is named and not there is waited for.', '1d'),
+  retryOnce: duration('5s', 'The pause before the second attempt after an accident.', '1d'),
+  retryBackoff: duration('30s', 'The pause before the second attempt after a failure that heals by itself.', '1d'),
+  inspectAgain: duration('30s', 'The pause before the store is looked into again; grows with each try.', '1d'),
+  giveUp: duration('10m', 'How long a deleted object is held back by a task that does not end.', '1d'),
+  shutdown: duration(
+    '20s',
+    'How long at most the end of running work is waited for when the process is stopped.',
+    '1d',
+  ),
 });
 
 const jobs = z.strictObject({

@@ -79,8 +79,8 @@ export const restoreRequestSpec = z
         'Left out: toolImages.dump of the policy, or the image that its target.workload runs, or the one the backup was made with. ' +
           'Needed for a source in another namespace. Kubernetes only.',
       ),
-    startingDeadline: duration('10m', 'How long the task may wait for image, secret, volume and node.'),
-    runningDeadline: duration('24h', 'How long the restore may take.'),
+    startingDeadline: duration('10m', 'How long the task may wait for image, secret, volume and node.', '1d'),
+    runningDeadline: duration('24h', 'How long the restore may take.', '30d'),
   })
   .meta({
     'x-kubernetes-validations': [

@@ -1,6 +1,7 @@
 import { Fault } from './fault.ts';
 
-const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 } as const;
+/** What the letters in a duration stand for. */
+export const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 } as const;
 
 /** The one form a duration may have: whole numbers with d, h, m, s in this order, each at most once. `10` is refused. */
 export const durationPattern = '^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$';

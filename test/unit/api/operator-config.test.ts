@@ -20,6 +20,13 @@ describe('the configuration of the operator', () => {
     ['timing: {}', 'config.timing is no field of the configuration of the operator', 'Did you mean timings?'],
     ['timings: { recheck: 5 }', 'config.timings.recheck must be text', 'docs/spec/operator/configuration.md'],
     ['timings: { recheck: "5" }', 'config.timings.recheck must be a duration', 'docs/spec/operator/configuration.md'],
+    [
+      'timings: { giveUp: 999999999d }',
+      'config.timings.giveUp must be at most 1d',
+      'docs/spec/operator/configuration.md',
+    ],
+    ['leaderElection: { leaseDuration: 61m }', 'config.leaderElection.leaseDuration must be at most 1h', 'docs/spec'],
+    ['http: { silenceLimit: 25h }', 'config.http.silenceLimit must be at most 1d', 'docs/spec'],
     ['http: { port: -1 }', 'config.http.port must be at least 0', 'docs/spec/operator/configuration.md'],
     ['namespaces: [Prod]', 'config.namespaces[0] must be a name', 'docs/spec/operator/configuration.md'],
     ['image: "no image"', 'config.image must be an image', 'docs/spec/operator/configuration.md'],

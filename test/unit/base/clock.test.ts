@@ -1,5 +1,5 @@
-import { describe, expect, it } from '@jest/globals';
-import { sleep, timestamp } from '../../../src/base/clock.ts';
+import { describe, expect, it, jest } from '@jest/globals';
+import { sleep, systemClock, timestamp } from '../../../src/base/clock.ts';
 import { FakeClock } from '../../harness/fake-clock.ts';
 
 describe('sleep', () => {
@@ -26,6 +26,26 @@ describe('sleep', () => {
     await expect(sleep(clock, 1_000, abort.signal)).rejects.toThrow('enough');
     expect(clock.pending).toBe(0);
   });
+});
+
+it('a delay that is longer than a timer of the machine can wait neither fires at once nor is forgotten', () => {
+  const longestMs = 2 ** 31 - 1;
+  jest.useFakeTimers();
+  try {
+    const call = jest.fn();
+    systemClock.after(2 * longestMs + 1_000, call);
+    jest.advanceTimersByTime(2 * longestMs + 999);
+    expect(call).not.toHaveBeenCalled();
+    jest.advanceTimersByTime(1);
+    expect(call).toHaveBeenCalledTimes(1);
+    const cancel = systemClock.after(longestMs + 1_000, call);
+    jest.advanceTimersByTime(longestMs + 500);
+    cancel();
+    jest.advanceTimersByTime(1_000);
+    expect(call).toHaveBeenCalledTimes(1);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 it('a timestamp has seconds and no fraction, as metav1.Time wants it', () => {
