@@ -1,7 +1,6 @@
 import type { TaskRecord } from '../api/status-field.ts';
 import { timestamp } from '../base/clock.ts';
 import { describeDuration, parseDurationMs } from '../base/duration.ts';
-import { Fault } from '../base/fault.ts';
 import { isReason, type Reason, reasons } from '../base/reasons.ts';
 import { cutText } from '../base/short-text.ts';
 import type { Observation } from '../cluster/runner.ts';
@@ -58,7 +57,8 @@ export function judgeTask(written: TaskRecord, observation: Observation, nowMs: 
       });
     }
     case 'starting': {
-      const { reason = 'StartDeadlineExceeded', message: said = 'the reason is not known' } = observation.waitingFor ?? {};
+      const { reason = 'StartDeadlineExceeded', message: said = 'the reason is not known' } =
+        observation.waitingFor ?? {};
       const message = cutText(said);
       if (record.stopping !== undefined) return { kind: 'stop', record };
       if (nowMs >= Date.parse(record.startBy)) {
@@ -138,17 +138,8 @@ function ended(record: TaskRecord, now: string, end: TaskEnd): TaskVerdict {
   return { kind: 'ended', record: { ...record, endedAt: now, ...(outcome !== undefined && { outcome }) }, end };
 }
 
-// RFC 3339 knows years of four digits only.
-const lastMs = Date.parse('9999-12-31T23:59:59Z');
-
-/** The record of a task that is about to be asked for. Throws SpecInvalid when its end cannot be written down. */
+/** The record of a task that is about to be asked for. */
 export function beginRecord(nowMs: number, startingMs: number, runningDeadline: string): TaskRecord {
-  if (nowMs + startingMs + parseDurationMs(runningDeadline) > lastMs) {
-    throw new Fault('SpecInvalid', 'the task might go on until after the year 9999', {
-      where: 'spec.startingDeadline, spec.runningDeadline',
-      hint: 'Name the time after which the task is to be stopped, such as 10m and 12h.',
-    });
-  }
   return {
     startedAt: timestamp(nowMs),
     startBy: timestamp(nowMs + startingMs),

@@ -8,7 +8,6 @@ import { timestamp } from '../../base/clock.ts';
 import { parseDurationMs } from '../../base/duration.ts';
 import { Fault } from '../../base/fault.ts';
 import type { Logger } from '../../base/log.ts';
-import { reasons } from '../../base/reasons.ts';
 import type { Objects } from '../../cluster/objects.ts';
 import { after, failed, waiting } from '../../cluster/outcome.ts';
 import type { Resource } from '../../cluster/resource.ts';
@@ -171,7 +170,6 @@ async function writeIntent({ request, spec, source, state, nowMs }: Visit): Prom
 
 /** Who cannot begin after all must not keep its turn from others; it asks for it again at its next visit. */
 function giveBack(visit: Visit, error: unknown): ReconcileResult {
-  if (error instanceof Fault && reasons[error.reason].retry === 'never') return fail(visit, error);
   if (visit.state.task !== undefined) throw error;
   return { outcome: failed(error), status: next.outOfLine(visit.state) };
 }

@@ -72,22 +72,6 @@ describe('a claim is given back when what follows it throws', () => {
     await expect(world.visit('BackupRun', 'a')).rejects.toMatchObject({ code: 'Conflict' });
     expect(run(world, 'a').turn?.claimedAt).toBeDefined();
   });
-
-  it('and a deadline beyond what can be written down fails the run at once', async () => {
-    const world = twoRuns(new World(), { startingDeadline: '999999999d' });
-    await world.settle('BackupRun', 'a');
-    expect(run(world, 'a')).toMatchObject({ phase: 'Failed', failure: { reason: 'SpecInvalid' } });
-    await world.settle('BackupRun', 'b');
-    expect(world.started).toEqual(['b-1']);
-  });
-
-  it('and a deadline beyond what can be written down fails the request at once', async () => {
-    const world = new World();
-    withBackup(world);
-    world.create('RestoreRequest', 'back', { ...requestSpec, runningDeadline: '999999999d' });
-    await world.settle('RestoreRequest', 'back');
-    expect(request(world)).toMatchObject({ phase: 'Failed', failure: { reason: 'SpecInvalid' } });
-  });
 });
 
 describe('the image of a workload that may not be read', () => {
