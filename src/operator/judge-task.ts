@@ -2,7 +2,6 @@ import type { TaskRecord } from '../api/status-field.ts';
 import { timestamp } from '../base/clock.ts';
 import { describeDuration, parseDurationMs } from '../base/duration.ts';
 import { isReason, type Reason, reasons } from '../base/reasons.ts';
-import { cutText } from '../base/short-text.ts';
 import type { Observation } from '../cluster/runner.ts';
 import type { Report } from '../contract/report.ts';
 
@@ -57,9 +56,7 @@ export function judgeTask(written: TaskRecord, observation: Observation, nowMs: 
       });
     }
     case 'starting': {
-      const { reason = 'StartDeadlineExceeded', message: said = 'the reason is not known' } =
-        observation.waitingFor ?? {};
-      const message = cutText(said);
+      const { reason = 'StartDeadlineExceeded', message = 'the reason is not known' } = observation.waitingFor ?? {};
       if (record.stopping !== undefined) return { kind: 'stop', record };
       if (nowMs >= Date.parse(record.startBy)) {
         const stopping =
