@@ -1,4 +1,5 @@
 import { toFault } from '../base/fault.ts';
+import { cutText } from '../base/short-text.ts';
 import type { Outcome } from './outcome.ts';
 
 /** metav1.Condition. */
@@ -44,7 +45,7 @@ export function conditionsOf(outcome: Outcome, existing: readonly Condition[]): 
     }
     case 'failed': {
       const fault = toFault(outcome.error);
-      const draft = { reason: fault.reason, message: `${fault.sentence}; it will be tried again` };
+      const draft = { reason: fault.reason, message: `${cutText(fault.sentence)}; it will be tried again` };
       const ready = existing.find(({ type }) => type === 'Ready');
       // An accident of ours says nothing about the object: what was known about it stays.
       return [

@@ -1,3 +1,4 @@
+import { cutText } from '../base/short-text.ts';
 import type { Draft, Kind, ObjectKey, Resource } from './resource.ts';
 
 /**
@@ -71,7 +72,8 @@ export class ObjectsError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ObjectsErrorCode, message: string, details: { retryAfterMs?: number; cause?: unknown } = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    // A webhook may write pages, and what it says ends up in a status.
+    super(cutText(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.name = 'ObjectsError';
     this.code = code;
     this.retryAfterMs = details.retryAfterMs;

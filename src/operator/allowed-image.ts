@@ -1,4 +1,5 @@
 import { Fault } from '../base/fault.ts';
+import { nameFew } from '../base/short-text.ts';
 
 /**
  * Throws ImageNotAllowed when the image is none of those allowed; an empty list allows every image. An entry is an image
@@ -13,7 +14,7 @@ export function checkImageAllowed(image: string, allowed: readonly string[]): vo
   if (allowed.map((entry) => pattern(fullName(entry))).some((entry) => entry.test(whole) || entry.test(repository))) {
     return;
   }
-  throw new Fault('ImageNotAllowed', `image ${image} is not allowed here; allowed are ${allowed.join(', ')}`);
+  throw new Fault('ImageNotAllowed', `image ${image} is not allowed here; allowed are ${nameFew(allowed)}`);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { TaskRecord } from '../api/status-field.ts';
 import { timestamp } from '../base/clock.ts';
 import { describeDuration, parseDurationMs } from '../base/duration.ts';
 import { isReason, type Reason, reasons } from '../base/reasons.ts';
+import { cutText } from '../base/short-text.ts';
 import type { Observation } from '../cluster/runner.ts';
 import type { Report } from '../contract/report.ts';
 
@@ -56,7 +57,9 @@ export function judgeTask(written: TaskRecord, observation: Observation, nowMs: 
       });
     }
     case 'starting': {
-      const { reason = 'StartDeadlineExceeded', message = 'the reason is not known' } = observation.waitingFor ?? {};
+      const { reason = 'StartDeadlineExceeded', message: said = 'the reason is not known' } =
+        observation.waitingFor ?? {};
+      const message = cutText(said);
       if (record.stopping !== undefined) return { kind: 'stop', record };
       if (nowMs >= Date.parse(record.startBy)) {
         const stopping =
@@ -108,7 +111,7 @@ function heldUp(record: TaskRecord): Failure | undefined {
 }
 
 function endOf(record: TaskRecord, { report, detail }: { report?: Report; detail: string }): TaskEnd {
-  if (report?.outcome === 'unknown') return { kind: 'unknown', detail: report.message };
+  if (report?.outcome === 'unknown') return { kind: 'unknown', detail: cutText(report.message) };
   if (report !== undefined && report.outcome !== 'failed') return { kind: 'reported', report };
   const stopped = stoppedBy(record);
   if (report !== undefined) {
@@ -120,7 +123,7 @@ function endOf(record: TaskRecord, { report, detail }: { report?: Report; detail
   }
   // One that was never seen running and was stopped for that has written nothing worth a look.
   if (stopped !== undefined && record.runningAt === undefined) return { kind: 'failed', failure: stopped };
-  return { kind: 'unknown', detail };
+  return { kind: 'unknown', detail: cutText(detail) };
 }
 
 /** The deadline for which the task was stopped. */

@@ -1,5 +1,6 @@
 import { parseSpec } from '../../api/parse.ts';
 import { Fault } from '../../base/fault.ts';
+import { nameFew } from '../../base/short-text.ts';
 import type { Reconciler } from '../../cluster/controller.ts';
 import { done, stalled } from '../../cluster/outcome.ts';
 
@@ -11,8 +12,8 @@ export function createGrantReconciler(): Reconciler {
       if (metadata.deletionTimestamp !== undefined) return { outcome: stalled('Stopped', 'it was deleted') };
       try {
         const { from, policies } = parseSpec('BackupGrant', spec);
-        const who = from.map(({ namespace }) => namespace).join(', ');
-        const what = policies === undefined ? 'all policies' : `policies ${policies.join(', ')}`;
+        const who = nameFew(from.map(({ namespace }) => namespace));
+        const what = policies === undefined ? 'all policies' : `policies ${nameFew(policies)}`;
         return { outcome: done('Granted', `${who} may restore from the backups of ${what} of ${metadata.namespace}`) };
       } catch (error) {
         if (error instanceof Fault) return { outcome: stalled(error.reason, `${error.sentence}. ${error.hint}`) };

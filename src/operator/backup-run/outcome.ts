@@ -105,7 +105,7 @@ export function endAttempt(
     return failAttempt(state, attempt, end.failure, nowMs, timings);
   // An unknown end is never taken for a failure, and the work is never blindly repeated: the store knows.
   const { endedAt: _open, ...open } = attempt;
-  const known = end.kind === 'unknown' ? { detail: end.detail.slice(0, 500) } : {};
+  const known = end.kind === 'unknown' ? { detail: end.detail } : {};
   return beginInspection(state, name, { ...open, ...known }, nowMs);
 }
 
@@ -166,7 +166,7 @@ export function endInspection(
     );
     return failAttempt(state, attempt, stoppedBy(attempt) ?? lost, nowMs, timings);
   }
-  const detail = end.kind === 'unknown' ? ` (${end.detail.slice(0, 500)})` : '';
+  const detail = end.kind === 'unknown' ? ` (${end.detail})` : '';
   const why =
     end.kind === 'failed'
       ? end.failure
