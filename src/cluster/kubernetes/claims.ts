@@ -36,16 +36,19 @@ export function nodeBoundOf(claims: readonly ClaimView[], pods: readonly ClaimUs
   return undefined;
 }
 
-/** One that stays goes before one that is on its way out. */
+/**
+ * One that is on its way out does not count: its volume becomes free and a pod elsewhere waits for that, while one that is
+ * bound to the node it leaves, such as one that is drained, would wait for ever.
+ */
 function userOf(claimName: string, pods: readonly ClaimUserView[]): ClaimUserView | undefined {
-  const users = pods.filter(
-    ({ spec, status }) =>
+  return pods.find(
+    ({ metadata, spec, status }) =>
       spec.nodeName !== undefined &&
+      metadata.deletionTimestamp === undefined &&
       status?.phase !== 'Succeeded' &&
       status?.phase !== 'Failed' &&
       spec.volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName === claimName),
   );
-  return users.find(({ metadata }) => metadata.deletionTimestamp === undefined) ?? users[0];
 }
 
 const isOurs = ({ metadata: { labels = {} } }: ClaimUserView): boolean =>

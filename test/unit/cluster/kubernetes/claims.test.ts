@@ -31,6 +31,8 @@ describe('where a pod with a claim has to run', () => {
     ['its user has no node yet', 'ReadWriteOnce', [pod('db-0', { phase: 'Pending' })]],
     ['its user has succeeded', 'ReadWriteOnce', [pod('db-0', { node: 'b', phase: 'Succeeded' })]],
     ['its user has failed', 'ReadWriteOnce', [pod('db-0', { node: 'b', phase: 'Failed' })]],
+    ['its user is on its way out', 'ReadWriteOnce', [pod('db-0', { node: 'b', leaves: true })]],
+    ['the one pod that it is for is on its way out', 'ReadWriteOncePod', [pod('db-0', { node: 'b', leaves: true })]],
     ['the claim can be on every node', 'ReadWriteMany', [pod('db-0', { node: 'b' })]],
   ])('is anywhere when %s', (_what, mode, pods) => {
     expect(nodeBoundOf([claim(mode)], pods)).toBeUndefined();
