@@ -20,7 +20,8 @@ export function readOperatorConfig(
   const config: OperatorConfig = {
     ...written,
     ...(image !== undefined && { image }),
-    ...(namespace !== undefined && { namespaces: namespace }),
+    // One that is named twice would be watched twice, and all in it be counted twice.
+    namespaces: [...new Set(namespace ?? written.namespaces)],
     ...(logLevel !== undefined && { logLevel: logLevel as OperatorConfig['logLevel'] }),
   };
   if (config.image !== undefined) return { ...config, image: config.image };

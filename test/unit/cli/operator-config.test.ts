@@ -21,6 +21,12 @@ describe('the settings of the operator, from file and flags', () => {
     });
   });
 
+  it('names a namespace once, however often file or flags do: each is listed and watched by itself', () => {
+    const twice = () => 'image: backstay:1\nnamespaces: [one, two, one]\n';
+    expect(readOperatorConfig({ config: 'f' }, twice).namespaces).toEqual(['one', 'two']);
+    expect(readOperatorConfig({ config: 'f', namespace: ['a', 'a'] }, read).namespaces).toEqual(['a']);
+  });
+
   it('needs no file', () => {
     expect(readOperatorConfig({ image: 'backstay:2' }, () => '')).toMatchObject({
       image: 'backstay:2',
