@@ -76,6 +76,7 @@ export type Attempt = NonNullable<z.output<typeof attempts>>[number];
 export const turn = z.object({
   server: z.string().describe('The server, in words that are the same for all who mean the same one.'),
   store: z.string().optional().describe('The place that a backup goes to, likewise.'),
+  prefix: z.string().optional().describe('Where in it the repository lies, when it is a bucket.'),
   claimedAt: time
     .optional()
     .describe(

@@ -7,13 +7,14 @@ import type { Needs } from '../turn/turns.ts';
  * is that of the old server, and what it left lies in the old store. A look into the store needs the store only.
  */
 export function movedAway(began: Turn | undefined, now: Needs, task: 'backup' | 'inspection'): Failure | undefined {
-  const needed = task === 'backup' ? (['server', 'store'] as const) : (['store'] as const);
+  const place = ['store', 'prefix'] as const;
+  const needed = task === 'backup' ? (['server', ...place] as const) : place;
   for (const what of needed) {
     const before = began?.[what];
     if (before === undefined || before === now[what]) continue;
     return failureOf(
       'SpecInvalid',
-      `the policy names another ${what} since this run began: ${before} then, ${now[what]} now`,
+      `the policy names another ${what} since this run began: ${before || 'none'} then, ${now[what] || 'none'} now`,
       'Make another run: it goes by the policy as it is now.',
     );
   }

@@ -121,7 +121,9 @@ async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
 
 function needsOf({ run, options }: Visit, policy: BackupPolicySpec): Needs {
   const { namespace } = run.metadata;
-  return { server: serverIdentity(policy.target, namespace, options.mode), store: storeIdentity(policy, namespace) };
+  const server = serverIdentity(policy.target, namespace, options.mode);
+  const s3 = policy.stores[0]?.s3;
+  return { server, store: storeIdentity(policy, namespace), ...(s3 !== undefined && { prefix: s3.prefix ?? '' }) };
 }
 
 async function waitForTurn(visit: Visit): Promise<ReconcileResult | undefined> {

@@ -12,7 +12,7 @@ import { type Candidate, candidateOf } from './entry.ts';
 import { type Limits, lookAgainMs, nextInLine, standingOf } from './line.ts';
 
 /** What an object needs for itself: a server, and a backup also a place in a store. Words of `identity.ts`. */
-export type Needs = Pick<Turn, 'server' | 'store'>;
+export type Needs = Omit<Turn, 'claimedAt'>;
 
 /** Who may work now: one task at a time on a server, and so many backups at once. */
 export interface Turns {

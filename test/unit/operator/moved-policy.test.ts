@@ -73,6 +73,19 @@ describe('a policy that is edited while a run goes on', () => {
     expect(world.started).toEqual(['now-1']);
   });
 
+  it('to another prefix of the same bucket after an unknown end: likewise', async () => {
+    const s3 = { bucket: 'backups', credentials: { secretName: 'keys' } };
+    const world = begun();
+    edit(world, { stores: [{ name: 'main', s3 }] });
+    await settle(world);
+    world.end('now-1');
+    edit(world, { stores: [{ name: 'main', s3: { ...s3, prefix: 'shop' } }] });
+    await settle(world);
+    const message = expect.stringMatching(/another prefix since this run began: none then, shop now$/);
+    expect(statusOf(world)).toMatchObject({ phase: 'Failed', failure: { reason: 'SpecInvalid', message } });
+    expect(world.started).toEqual(['now-1']);
+  });
+
   it('to another server after an unknown end: the store is looked into all the same', async () => {
     const world = await running();
     world.end('now-1');
