@@ -62,5 +62,17 @@ async function listOnce<T>(
   }
 }
 
+/** The version that the server is at, for one object at most. */
+export async function currentVersion(
+  client: ApiClient,
+  path: string,
+  query: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<string> {
+  const one = { ...query, limit: '1' };
+  const page = await client.json<Page>({ method: 'GET', path, query: one, ...(signal && { signal }) });
+  return page.metadata.resourceVersion;
+}
+
 /** The version asked for is no longer there: only a new list helps. */
 export const isExpired = (error: unknown): boolean => error instanceof ApiError && error.status === 410;

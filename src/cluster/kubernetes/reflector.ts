@@ -5,7 +5,8 @@ import type { Logger } from '../../base/log.ts';
 import type { WatchInstrument } from '../instruments.ts';
 import { ApiError, apiErrorFromStatus } from './api-error.ts';
 import type { ApiClient } from './http.ts';
-import { isExpired, listAll, type RawObject } from './list.ts';
+import { currentVersion, isExpired, listAll, type RawObject } from './list.ts';
+import { isNewer } from './version.ts';
 
 export interface ReflectorTimings {
   /** How long the server is asked to keep one watch open: anywhere between, so that watches do not end together. */
@@ -69,6 +70,9 @@ export function reflect<T>(options: ReflectorOptions<T>, signal: AbortSignal): P
   return promise;
 }
 
+/** Versions only grow, unless the server's data was replaced by older data. */
+class WentBack extends Error {}
+
 type WatchEvent =
   | { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'; object: RawObject }
   | { type: 'ERROR'; object: { code?: number; reason?: string; message?: string } };
@@ -82,6 +86,10 @@ class Reflector<T> {
   #known = new Map<string, { resourceVersion: string; object: T }>();
   /** Where the next watch begins; none: list first. */
   #position: string | undefined;
+  /** The last position there was. */
+  #last = '';
+  /** The last watch broke or said nothing: what lies behind its position may no longer be the server's past. */
+  #isUnsure = false;
   #failures = 0;
   /** Lists that were answered with 403 since one was not. */
   #refusals = 0;
@@ -115,6 +123,7 @@ class Reflector<T> {
           this.#instrument.heard();
           onSynced();
         }
+        if (this.#isUnsure) await this.#checkPosition();
         // The signal goes with every request: a stop that comes during the list opens no watch.
         await this.#watch(this.#position ?? '');
       } catch (error) {
@@ -135,6 +144,10 @@ class Reflector<T> {
       const { uid, resourceVersion } = raw.metadata;
       return [uid, { resourceVersion, object: keep(raw) }] as const;
     });
+    if (isNewer(this.#last, list.resourceVersion)) {
+      this.#options.log.warn({ path, from: this.#last, to: list.resourceVersion }, 'the API server went back in time');
+      this.#forget();
+    }
     const before = this.#known;
     this.#known = new Map(list.items);
     for (const [uid, { object }] of before) if (!this.#known.has(uid)) this.#tell('gone', object);
@@ -142,6 +155,20 @@ class Reflector<T> {
       if (before.get(uid)?.resourceVersion !== resourceVersion) this.#tell('present', object);
     }
     return list.resourceVersion;
+  }
+
+  /**
+   * After a restore of etcd from a snapshot the versions go on from an older one. A watch from a version that is not yet
+   * there says nothing until it is, and all versions in memory would pass for the newest.
+   */
+  async #checkPosition(): Promise<void> {
+    const { client, path, query } = this.#options;
+    this.#refuseOlder(await currentVersion(client, path, query, this.#signal));
+    this.#isUnsure = false;
+  }
+
+  #refuseOlder(version: string): void {
+    if (isNewer(this.#last, version)) throw new WentBack(`version ${version} came after ${this.#last}`);
   }
 
   async #watch(position: string): Promise<void> {
@@ -174,6 +201,7 @@ class Reflector<T> {
         signal,
       });
       this.#instrument.heard();
+      this.#isUnsure = true;
       for await (const line of linesOf(response)) {
         if (this.#signal.aborted) return;
         disarm();
@@ -183,6 +211,7 @@ class Reflector<T> {
         heard = true;
         this.#failures = 0;
       }
+      this.#isUnsure = !heard;
     } catch (error) {
       throw silence.signal.aborted ? silence.signal.reason : error;
     } finally {
@@ -194,6 +223,7 @@ class Reflector<T> {
   #take(event: WatchEvent): void {
     if (event.type === 'ERROR') throw apiErrorFromStatus(event.object);
     const { uid, resourceVersion } = event.object.metadata;
+    this.#refuseOlder(resourceVersion);
     if (event.type === 'BOOKMARK') this.#hasBookmarks = true;
     else {
       const object = this.#options.keep(event.object);
@@ -206,6 +236,7 @@ class Reflector<T> {
 
   #reached(resourceVersion: string): void {
     this.#position = resourceVersion;
+    this.#last = resourceVersion;
     if (!this.#signal.aborted) this.#options.onPosition?.(resourceVersion);
   }
 
@@ -268,7 +299,7 @@ class Reflector<T> {
 
 /** After a broken connection, a 5xx or a 429 the position still holds; after any other answer nothing is sure. */
 function mustRelist(error: unknown): boolean {
-  if (error instanceof SyntaxError) return true;
+  if (error instanceof SyntaxError || error instanceof WentBack) return true;
   return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429;
 }
 

@@ -26,12 +26,16 @@ describe('the reflector', () => {
   /** Answers in this order; the last of each stays. */
   let lists: Step[];
   let watches: Step[];
+  /** Where the server says it is, to a probe. */
+  let serverIsAt: string;
   let server: Awaited<ReturnType<typeof scriptedServer>>;
   let stop: AbortController;
   let seen: string[];
 
   const isWatch = ({ query }: Request): boolean => query.get('watch') === 'true';
-  const listRequests = () => server.requests.filter((request) => !isWatch(request));
+  /** Only asks how far the server is. */
+  const isProbe = ({ query }: Request): boolean => query.get('limit') === '1';
+  const listRequests = () => server.requests.filter((request) => !isWatch(request) && !isProbe(request));
   const watchRequests = () => server.requests.filter(isWatch);
   const next = (steps: Step[]): Step => (steps.length > 1 ? steps.shift()! : steps[0]!);
   const open: Step = (response) => void response.writeHead(200).flushHeaders();
@@ -50,9 +54,13 @@ describe('the reflector', () => {
   beforeEach(async () => {
     lists = [(response) => sendJson(response, list('10', [raw('a', '5')]))];
     watches = [open];
+    serverIsAt = '1000';
     seen = [];
     stop = new AbortController();
-    server = await scriptedServer((response, request) => next(isWatch(request) ? watches : lists)(response, request));
+    server = await scriptedServer((response, request) => {
+      if (isProbe(request)) sendJson(response, list(serverIsAt, []));
+      else next(isWatch(request) ? watches : lists)(response, request);
+    });
   });
   afterEach(async () => {
     stop.abort();
@@ -104,8 +112,9 @@ describe('the reflector', () => {
   });
 
   it('asks for a long watch only while bookmarks show that a silent one lives', async () => {
-    const bookmark = line('BOOKMARK', raw('', '17'));
-    watches = [saysAndEnds(bookmark), saysAndEnds(line('ADDED', raw('b', '18'))), saysAndEnds(bookmark), open];
+    const bookmark = (version: string) => line('BOOKMARK', raw('', version));
+    const added = line('ADDED', raw('b', '18'));
+    watches = [saysAndEnds(bookmark('17')), saysAndEnds(added), saysAndEnds(bookmark('19')), open];
     await start();
     await eventually(() => expect(watchRequests()).toHaveLength(4));
     expect(watchRequests().map(({ query }) => query.get('timeoutSeconds'))).toEqual(['120', '300', '120', '300']);
@@ -243,6 +252,65 @@ describe('the reflector', () => {
       expect(seen).toEqual(['present a@5']);
       expect(logged).toEqual([]);
     });
+  });
+
+  describe('of a server whose data was restored from a snapshot', () => {
+    const startHere = () => start(quick, undefined, undefined, { onForgotten: () => void seen.push('forgotten') });
+    // The same version may be another state after that.
+    const told = ['gone a@15', 'gone b@16', 'forgotten', 'present a@15', 'present c@6'];
+
+    beforeEach(() => {
+      lists = [
+        (response) => sendJson(response, list('20', [raw('a', '15'), raw('b', '16')])),
+        (response) => sendJson(response, list('17', [raw('a', '15'), raw('c', '6')])),
+      ];
+    });
+
+    it.each([
+      ['a bookmark', line('BOOKMARK', raw('', '17'))],
+      ['an event', line('ADDED', raw('c', '17'))],
+    ])('forgets all and lists anew when %s goes back', async (_, goesBack) => {
+      watches = [says(goesBack), open];
+      await startHere();
+      await eventually(() => expect(watchRequests()).toHaveLength(2));
+      expect(seen.slice(2)).toEqual(told);
+      expect(watchRequests()[1]!.query.get('resourceVersion')).toBe('17');
+    });
+
+    it('forgets all when a new list goes back', async () => {
+      watches = [(response) => sendStatus(response, 410, 'Expired'), open];
+      await startHere();
+      await eventually(() => expect(watchRequests()).toHaveLength(2));
+      expect(seen.slice(2)).toEqual(told);
+    });
+
+    // The server keeps back all events up to the version that it was asked from.
+    it.each<[string, Step]>([
+      ['said nothing', (response) => response.writeHead(200).end()],
+      [
+        'was reset',
+        (response) => {
+          open(response, undefined as never);
+          response.write(line('BOOKMARK', raw('', '20')), () => response.socket?.resetAndDestroy());
+        },
+      ],
+    ])('asks where the server is after a watch that %s', async (_, ends) => {
+      serverIsAt = '17';
+      watches = [ends, open];
+      await startHere();
+      await eventually(() => expect(watchRequests()).toHaveLength(2));
+      expect(seen.slice(2)).toEqual(told);
+    });
+  });
+
+  it('goes on from its position after a silent watch when the server is not behind that', async () => {
+    serverIsAt = '10';
+    watches = [(response) => response.writeHead(200).end(), open];
+    await start();
+    await eventually(() => expect(watchRequests()).toHaveLength(2));
+    expect(server.requests.filter(isProbe)).toHaveLength(1);
+    expect(listRequests()).toHaveLength(1);
+    expect(seen).toEqual(['present a@5']);
   });
 
   it('waits for the right to a path that is the only one', async () => {

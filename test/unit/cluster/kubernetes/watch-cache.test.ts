@@ -61,6 +61,32 @@ describe('the cache of a watch', () => {
     expect(told).toEqual(['present a@5', 'present a@7', 'present a@9']);
   });
 
+  it('takes older states for new once all was forgotten, and keeps nothing that is not told of again', () => {
+    const { cache, told, versionOf } = listened();
+    for (const [name, version] of [
+      ['a', 900],
+      ['b', 901],
+      ['c', 902],
+    ] as const)
+      cache.seen(run(name, version));
+    cache.reached('1000');
+    cache.wrote(run('d', 1001));
+    cache.deleted(run('c', 902));
+    told.length = 0;
+    cache.forgotten();
+    expect(told).toEqual(['gone a@900', 'gone b@901', 'gone d@1001']);
+    for (const [name, version] of [
+      ['a', 500],
+      ['c', 501],
+    ] as const)
+      cache.seen(run(name, version));
+    cache.reached('600');
+    expect(cache.list().map(({ metadata }) => metadata.name)).toEqual(['a', 'c']);
+    cache.wrote(run('a', 601));
+    expect(versionOf('a')).toBe('601');
+    expect(cache.ofPolicy({ namespace: 'prod', name: 'shop' })).toHaveLength(2);
+  });
+
   it('is not set back by an answer that comes after the watch told of something newer', () => {
     const { cache, versionOf } = listened();
     cache.seen(run('a', 9));
