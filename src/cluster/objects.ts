@@ -12,9 +12,10 @@ export interface Objects {
   /**
    * The object as it was a moment ago: our own writes are always in it, those of others may come a little later. A write
    * that is made from it carries its version, so a stale one ends in a Conflict. Objects that are handed out are never
-   * changed by whoever got them. `undefined` is sure: the object is not there now.
+   * changed by whoever got them. `undefined` is sure: the object is not there now. Unless a `remembered` absence is enough:
+   * for whoever only waits for the object, and looks again; it is as old as an object may be.
    */
-  get(kind: Kind, key: ObjectKey): Promise<Resource | undefined>;
+  get(kind: Kind, key: ObjectKey, absence?: 'sure' | 'remembered'): Promise<Resource | undefined>;
 
   /** All objects of the kind, in one namespace or in all; of the same moment as `get`. */
   list(kind: Kind, namespace?: string): Promise<Resource[]>;

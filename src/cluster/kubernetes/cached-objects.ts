@@ -34,10 +34,12 @@ export class CachedObjects implements Objects {
     return this.#live.clusterId();
   }
 
-  async get(kind: Kind, key: ObjectKey): Promise<Resource | undefined> {
+  async get(kind: Kind, key: ObjectKey, absence: 'sure' | 'remembered' = 'sure'): Promise<Resource | undefined> {
     const shelf = this.#shelfOf(kind, key.namespace);
     await shelf?.synced;
-    return shelf?.cache.get(key) ?? this.#live.get(kind, key);
+    const known = shelf?.cache.get(key);
+    if (known !== undefined || (shelf !== undefined && absence === 'remembered')) return known;
+    return this.#live.get(kind, key);
   }
 
   async list(kind: Kind, namespace?: string): Promise<Resource[]> {

@@ -104,18 +104,21 @@ async function readSpec(visit: Visit): Promise<ReconcileResult | undefined> {
 /** A run that has a task can do without its policy until the next task has to be asked for. */
 async function readPolicy(visit: Visit): Promise<ReconcileResult | undefined> {
   const { run, spec, state, options, nowMs } = visit;
+  const { objects, mode, timings } = options;
+  const hasTask = currentTask(run, state) !== undefined;
+  const mayCome = nowMs - Date.parse(run.metadata.creationTimestamp) < timings.referenceMs;
+  const absence = hasTask || mayCome ? 'remembered' : 'sure';
   try {
-    visit.policy = await findPolicy(options.objects, run.metadata.namespace, spec?.policyName ?? '', options.mode);
+    visit.policy = await findPolicy(objects, run.metadata.namespace, spec?.policyName ?? '', mode, absence);
     // Begun by an operator that wrote down no server: what it works on now is the best that is known.
     if (next.hasBegun(state)) visit.state = { turn: needsOf(visit, visit.policy), ...state };
     return undefined;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    if (currentTask(run, state) !== undefined) return undefined;
-    const waitedMs = nowMs - Date.parse(run.metadata.creationTimestamp);
-    if (error.reason !== 'ReferenceMissing' || waitedMs >= options.timings.referenceMs) return failRun(visit, error);
+    if (hasTask) return undefined;
+    if (error.reason !== 'ReferenceMissing' || !mayCome) return failRun(visit, error);
     const status = next.outOfLine(state);
-    return { outcome: waiting(error.reason, error.sentence, options.timings.recheckMs), status };
+    return { outcome: waiting(error.reason, error.sentence, timings.recheckMs), status };
   }
 }
 

@@ -18,6 +18,8 @@ export interface SourcePlace {
   /** The namespace of the request. */
   reader: string;
   source: RestoreRequestSpec['source'];
+  /** `remembered`: a policy that is missing is only waited for. Left out: it decides something. */
+  absence?: 'sure' | 'remembered';
 }
 
 const placeOf = ({ reader, source }: SourcePlace): string => source.namespace ?? reader;
@@ -73,10 +75,10 @@ async function lookUpReadable(place: SourcePlace): Promise<Readable> {
 }
 
 async function readPolicy(place: SourcePlace, readable: Readable, name: string): Promise<BackupPolicySpec> {
-  const { objects, mode, reader, source } = place;
+  const { objects, mode, reader, source, absence } = place;
   const from = placeOf(place);
   if (!readable.includes(name)) throw notGranted(reader, from, source);
-  const policy = await findPolicy(objects, from, name, mode);
+  const policy = await findPolicy(objects, from, name, mode, absence);
   const claim = policy.stores[0]?.filesystem?.claimName;
   if (claim !== undefined && isForeign(place)) {
     const message = `the backup lies on the volume claim ${claim} of ${from}, which no pod of ${reader} can mount`;

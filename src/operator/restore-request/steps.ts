@@ -127,14 +127,18 @@ async function readSpec(visit: Visit): Promise<ReconcileResult | undefined> {
 async function choose(visit: Visit): Promise<ReconcileResult | undefined> {
   const { request, state, spec, options, nowMs } = visit;
   if (state.task !== undefined || spec === undefined) return undefined;
+  const hasTime = nowMs - Date.parse(request.metadata.creationTimestamp) < options.timings.referenceMs;
+  const place: SourcePlace = {
+    ...sourcePlace(request, spec, options),
+    absence: hasTime ? 'remembered' : 'sure',
+  };
   try {
-    visit.source = await findSource(sourcePlace(request, spec, options), spec.target);
+    visit.source = await findSource(place, spec.target);
     return undefined;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const waitedMs = nowMs - Date.parse(request.metadata.creationTimestamp);
     const mayCome = error.reason === 'ReferenceMissing' || error.reason === 'ReferenceNotGranted';
-    if (!mayCome || waitedMs >= options.timings.referenceMs) return fail(visit, error);
+    if (!mayCome || !hasTime) return fail(visit, error);
     const status = next.outOfLine(state);
     return { outcome: waiting(error.reason, `${error.sentence}. ${error.hint}`, options.timings.recheckMs), status };
   }

@@ -145,6 +145,21 @@ describe('objects read from memory', () => {
     expect(await objects.get('BackupRun', keyOf(run))).toEqual(run);
   });
 
+  it('that are waited for and missing cost one look at the server, however many wait, and are there when they come', async () => {
+    const key = { namespace, name: 'later' };
+    await objects.list('BackupPolicy');
+    await eventually(() => expect(asked(isWatch)).toHaveLength(1));
+    proxy.requests.splice(0);
+    for (let count = 0; count < 50; count++) {
+      expect(await objects.get('BackupPolicy', key, 'remembered')).toBeUndefined();
+    }
+    expect(proxy.requests).toHaveLength(0);
+    expect(await objects.get('BackupPolicy', key)).toBeUndefined();
+    expect(proxy.requests).toHaveLength(1);
+    const policy = await objectsOf(admin).create(sampleDraft('BackupPolicy', namespace, 'later'));
+    await eventually(async () => expect(await objects.get('BackupPolicy', key, 'remembered')).toEqual(policy));
+  });
+
   it('show what stands in the way of a create that was refused', async () => {
     await objects.list('BackupRun');
     proxy.judge = (request) => (isWatch(request) ? 'silence' : undefined);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { BackupRunStatus } from '../../../src/api/backup-run.ts';
 import { taskFinalizer } from '../../../src/api/names.ts';
 import type { TaskSpec } from '../../../src/cluster/runner.ts';
@@ -385,6 +385,19 @@ describe('a run that cannot begin', () => {
     await world.clock.advance(minutes(10));
     await settle(world);
     expect(statusOf(world)).toMatchObject({ phase: 'Failed', failure: { reason: 'ReferenceMissing' } });
+  });
+
+  it('asks the server for a policy that is missing only when that is about to fail it', async () => {
+    const world = new World();
+    world.create('BackupRun', 'now', runSpec);
+    const get = jest.spyOn(world.objects, 'get');
+    const asked = () => new Set(get.mock.calls.flatMap(([kind, , how]) => (kind === 'BackupPolicy' ? [how] : [])));
+    await settle(world);
+    expect(asked()).toEqual(new Set(['remembered']));
+    get.mockClear();
+    await world.clock.advance(minutes(10));
+    await settle(world);
+    expect(asked()).toEqual(new Set(['sure']));
   });
 
   it('fails at once for a policy that can mean nothing here', async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import type { RestoreRequestStatus } from '../../../src/api/restore-request.ts';
 import type { Report } from '../../../src/contract/report.ts';
 import { backedUp, failedWith, policySpec, requestSpec, runSpec, World } from './world.ts';
@@ -161,6 +161,18 @@ describe('nothing is asked for', () => {
     await world.clock.advance(600_000);
     await settle(world);
     expect({ started: world.started, ...statusOf(world) }).toMatchObject({ started: [], phase: 'Failed' });
+  });
+
+  it('and asks the server for a policy that is missing only when that is about to fail it', async () => {
+    const world = prepared({ ...requestSpec, source: { policyName: 'nowhere' } });
+    const get = jest.spyOn(world.objects, 'get');
+    const asked = () => new Set(get.mock.calls.flatMap(([kind, , how]) => (kind === 'BackupPolicy' ? [how] : [])));
+    await settle(world);
+    expect(asked()).toEqual(new Set(['remembered']));
+    get.mockClear();
+    await world.clock.advance(600_000);
+    await settle(world);
+    expect(asked()).toEqual(new Set(['sure']));
   });
 });
 
