@@ -170,8 +170,18 @@ class Election {
   async #release(): Promise<void> {
     const { clock, log } = this.#options;
     try {
-      await this.#send(this.candidacy.released(microTime(clock.nowMs())));
-      log.info('the lease is released');
+      // Whoever else writes something on the lease, such as an annotation, must not keep the next one waiting.
+      for (let tries = 1; ; tries += 1) {
+        try {
+          await this.#send(this.candidacy.released(microTime(clock.nowMs())));
+          log.info('the lease is released');
+          return;
+        } catch (error) {
+          if (!(error instanceof ApiError && error.code === 'Conflict') || tries === 3) throw error;
+        }
+        const { holder } = await this.#look();
+        if (holder !== this.candidacy.me) return;
+      }
     } catch (error) {
       log.warn({ err: error }, 'the lease was not released; the next one waits until it is over');
     }

@@ -116,6 +116,13 @@ describe('candidates for one lease at a real API server', () => {
     expect(await holderNow()).toBe('by-hand');
   });
 
+  it('who lets it go does so although somebody has just written a note on the lease', async () => {
+    const leader = await leading('one');
+    await patchLease({ metadata: { annotations: { note: 'just now' } } });
+    await leader.release();
+    expect((await leaseNow()).spec?.holderIdentity ?? '').toBe('');
+  });
+
   it('who holds it goes on when somebody writes a note on the lease, and leaves the note there', async () => {
     const leader = await leading('one');
     for (let count = 0; count < 20; count++) {
