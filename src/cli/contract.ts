@@ -59,10 +59,13 @@ const taskAtWork = z.object({
 });
 
 export const verdicts = {
-  Protected: 'The newest run succeeded, and the next one is planned or none is asked for.',
+  Protected:
+    'The newest run that ended succeeded, its backup is young enough, and the next one is planned or none is asked for.',
   NoBackup: 'No run has succeeded yet: there is nothing to restore from.',
   Failing: 'There is a backup, but the newest run failed.',
   Overdue: 'A run was due and nobody made it: the operator is not at work.',
+  TooOld:
+    'A schedule has made no backup for more than one and a half of its longest pause and 15 minutes, as the alert BackstayBackupTooOld counts.',
   Suspended: 'spec.suspend is true: no run is started.',
   ReadOnly: 'Another cluster or home owns the repository: nothing is written from here.',
   NotReady: 'The policy cannot be used as it is.',

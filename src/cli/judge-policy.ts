@@ -1,8 +1,10 @@
 import type { BackupPolicyStatus } from '../api/backup-policy.ts';
 import type { BackupRunStatus } from '../api/backup-run.ts';
+import type { IntervalOf } from '../api/schedule-interval.ts';
 import { describeDuration } from '../base/duration.ts';
 import { conditionsIn } from '../cluster/conditions.ts';
 import type { Resource } from '../cluster/resource.ts';
+import { findTooOld } from './backup-age.ts';
 import type { StatusAnswer } from './contract.ts';
 
 type PolicyAnswer = StatusAnswer['policies'][number];
@@ -17,6 +19,7 @@ export interface JudgeOptions {
   backupCommand: string;
   /** Where to look when nobody is at work. */
   operatorHint: string;
+  intervalOf: IntervalOf;
 }
 
 /** Whether a policy protects its database now, in one word, and what to do when it does not. `runs`: those of its namespace. */
@@ -48,7 +51,7 @@ export function judgePolicy(policy: Resource, runs: readonly Resource[], options
 function judge(
   policy: Resource,
   runs: readonly Resource[],
-  { nowMs, backupCommand, operatorHint }: JudgeOptions,
+  { nowMs, backupCommand, operatorHint, intervalOf }: JudgeOptions,
 ): Judgement {
   const status = (policy.status ?? {}) as BackupPolicyStatus;
   const ready = conditionsIn(status).find(({ type }) => type === 'Ready');
@@ -77,7 +80,13 @@ function judge(
   if (status.lastSuccess === undefined || reason === 'NeverRun') {
     return { verdict: 'NoBackup', message, next: `Make the first one: ${backupCommand}` };
   }
-  return { verdict: 'Protected', message };
+  const tooOld = findTooOld(policy, runs, intervalOf, nowMs);
+  if (tooOld === undefined) return { verdict: 'Protected', message };
+  const next =
+    tooOld.open === undefined
+      ? `Make one now: ${backupCommand}`
+      : `While run ${tooOld.open} is not over no other is made: look why, and delete it when it will not end.`;
+  return { verdict: 'TooOld', message: tooOld.message, next };
 }
 
 const failureOf = (run: Resource | undefined) => (run?.status as BackupRunStatus | undefined)?.failure;

@@ -1,6 +1,7 @@
 import type { BackupRunSpec, BackupRunStatus } from '../api/backup-run.ts';
 import type { Mode } from '../api/mode.ts';
 import type { RestoreRequestSpec, RestoreRequestStatus } from '../api/restore-request.ts';
+import { createIntervalOf } from '../api/schedule-interval.ts';
 import type { Resource } from '../cluster/resource.ts';
 import { contractVersion, type StatusAnswer } from './contract.ts';
 import { judgePolicy } from './judge-policy.ts';
@@ -30,12 +31,14 @@ export function statusAnswer(input: StatusInput): StatusAnswer {
   const { runs, requests, nowMs, mode, command } = input;
   const operatorHint = operatorHints[mode];
   const target = mode === 'kubernetes' ? '--service SERVICE' : '--host HOST';
+  const intervalOf = createIntervalOf();
   const policies = [...input.policies].sort(byName).map((policy) => {
     const { name, namespace } = policy.metadata;
     const ofNamespace = runs.filter(({ metadata }) => metadata.namespace === namespace);
     return judgePolicy(policy, ofNamespace, {
       nowMs,
       operatorHint,
+      intervalOf,
       backupCommand: command(`backup ${name} --wait`, namespace),
     });
   });

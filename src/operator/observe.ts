@@ -1,4 +1,5 @@
 import { kindNames } from '../api/names.ts';
+import { createIntervalOf } from '../api/schedule-interval.ts';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Logger } from '../base/log.ts';
@@ -7,7 +8,6 @@ import { type HttpServer, type Route, serveHttp } from './http-server.ts';
 import { contentType, exposition } from './metrics/exposition.ts';
 import { objectFamilies } from './metrics/object-families.ts';
 import type { ProcessMetrics } from './metrics/process-metrics.ts';
-import { createIntervalOf } from './metrics/schedule-interval.ts';
 
 /** How far this process has come; whoever starts it keeps it true. */
 export interface OperatorState {

@@ -1,10 +1,10 @@
+import type { IntervalOf } from '../../api/schedule-interval.ts';
 import type { Resource } from '../../cluster/resource.ts';
 import type { Family } from './exposition.ts';
 import { policyFamilies } from './policy-families.ts';
 import { requestFamilies } from './request-families.ts';
 import { runFamilies } from './run-families.ts';
 import { indexRuns } from './run-index.ts';
-import type { IntervalOf } from './schedule-interval.ts';
 
 /**
  * Pure: what the objects say at this moment. Nothing is counted while the operator runs, so a restart, a new leader or a

@@ -1,9 +1,9 @@
 import type { BackupPolicySpec, BackupPolicyStatus } from '../../api/backup-policy.ts';
+import type { IntervalOf } from '../../api/schedule-interval.ts';
 import type { Resource } from '../../cluster/resource.ts';
 import type { Family } from './exposition.ts';
 import { Gauges, secondsBetween, secondsOf } from './gauges.ts';
 import { endedOf, type RunFacts, type RunIndex } from './run-index.ts';
-import type { IntervalOf } from './schedule-interval.ts';
 
 const help = {
   backstay_policy_info: 'A backup policy and the kind of its server.',

@@ -32,7 +32,16 @@ it('the contract v1 keeps every field and every word that it once had', () => {
     ]),
   );
   expect(Object.keys(verdicts)).toEqual(
-    expect.arrayContaining(['Protected', 'NoBackup', 'Failing', 'Overdue', 'Suspended', 'ReadOnly', 'NotReady']),
+    expect.arrayContaining([
+      'Protected',
+      'NoBackup',
+      'Failing',
+      'Overdue',
+      'TooOld',
+      'Suspended',
+      'ReadOnly',
+      'NotReady',
+    ]),
   );
 });
 

@@ -83,6 +83,58 @@ describe('"am I protected?" is answered', () => {
   });
 });
 
+describe('the age of the newest backup decides, by the rule of the alert', () => {
+  const hourMs = 3_600_000;
+  const schedules = [{ name: 'nightly', cron: '0 2 * * *', timeZone: 'UTC', dump: { databases: ['shop'] } }];
+  const ranAgo = (name: string, ageMs: number, status: object): Resource => {
+    const time = new Date(nowMs - ageMs).toISOString();
+    const run = object('BackupRun', name, { policyName: 'shop' }, { set: { consistentAt: time }, ...status });
+    return { ...run, metadata: { ...run.metadata, labels: { 'backstay.dev/schedule': 'nightly' } } };
+  };
+  const judged = (runs: Resource[], status: object = good) =>
+    answer(status, { policies: [object('BackupPolicy', 'shop', { schedules }, status)], runs });
+  const limitMs = 36 * hourMs + 15 * 60_000;
+  const succeeded = { phase: 'Succeeded' };
+
+  it('while a run that hangs has every tick skipped', () => {
+    const hanging = object('BackupRun', 'shop-2', { policyName: 'shop' }, { phase: 'Running' });
+    const found = judged([ranAgo('shop-1', 30 * 24 * hourMs, succeeded), hanging]);
+    expect(statusSchema.parse(found)).toEqual(found);
+    expect(found.protected).toBe(false);
+    expect(found.policies[0]).toMatchObject({
+      verdict: 'TooOld',
+      message: 'schedule nightly made its newest backup 30d ago; its longest pause is 1d',
+    });
+    expect(found.next[0]).toMatch(/shop: While run shop-2 is not over/);
+  });
+
+  it.each([
+    ['Protected', 'at the limit', ranAgo('shop-1', limitMs, succeeded)],
+    ['TooOld', 'a second later', ranAgo('shop-1', limitMs + 1000, succeeded)],
+    ['TooOld', 'with a newer run that failed', ranAgo('shop-1', hourMs, { phase: 'Failed' })],
+  ])('%s %s', (verdict, _, run) => {
+    const status = { ...good, schedules: [{ name: 'nightly', firstSeen: '2025-12-01T00:00:00Z' }] };
+    expect(judged([run], status).policies[0]?.verdict).toBe(verdict);
+  });
+
+  it('of each schedule by itself, and one that has no backup counts from its first sight', () => {
+    const seen = (firstSeen: string) => ({ ...good, schedules: [{ name: 'nightly', firstSeen }] });
+    expect(judged([], seen('2026-01-01T12:00:00Z')).policies[0]?.verdict).toBe('Protected');
+    const found = judged([], seen('2025-12-30T12:00:00Z'));
+    expect(found.policies[0]).toMatchObject({
+      verdict: 'TooOld',
+      message: 'schedule nightly has made no backup for 3d; its longest pause is 1d',
+      next: 'Make one now: backstay backup shop --wait -n prod',
+    });
+  });
+
+  it('and backups of another policy do not count', () => {
+    const other = ranAgo('other-1', hourMs, succeeded);
+    other.spec = { policyName: 'other' };
+    expect(judged([ranAgo('shop-1', limitMs + 1000, succeeded), other]).policies[0]?.verdict).toBe('TooOld');
+  });
+});
+
 it('one screen shows policies, what is at work with its progress, the newest restores, and what to do', () => {
   const progress = { step: 'dump', plainBytes: 2_097_152, storedBytes: 1_048_576, bytesPerSecond: 1_048_576 };
   const running = object(

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { apiVersion, scheduleLabel } from '../../../../src/api/names.ts';
+import { createIntervalOf } from '../../../../src/api/schedule-interval.ts';
 import type { Resource } from '../../../../src/cluster/resource.ts';
 import { exposition } from '../../../../src/operator/metrics/exposition.ts';
 import { objectFamilies } from '../../../../src/operator/metrics/object-families.ts';
-import { createIntervalOf } from '../../../../src/operator/metrics/schedule-interval.ts';
 
 const nowMs = Date.parse('2026-03-10T12:00:00Z');
 const at = (hoursAgo: number): string => new Date(nowMs - hoursAgo * 3_600_000).toISOString();

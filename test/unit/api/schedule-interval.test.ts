@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseCron } from '../../../../src/api/cron.ts';
-import { createIntervalOf, longestGapMs } from '../../../../src/operator/metrics/schedule-interval.ts';
+import { parseCron } from '../../../src/api/cron.ts';
+import { createIntervalOf, longestGapMs } from '../../../src/api/schedule-interval.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

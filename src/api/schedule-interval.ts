@@ -1,5 +1,5 @@
-import type { PolicySchedule } from '../../api/backup-policy.ts';
-import { parseCron } from '../../api/cron.ts';
+import type { PolicySchedule } from './backup-policy.ts';
+import { parseCron } from './cron.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
