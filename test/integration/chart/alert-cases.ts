@@ -46,7 +46,8 @@ const lastTook = `backstay_run_last_duration_seconds{${shop},method="Dump",outco
 const restored =
   'backstay_restore_completed_timestamp_seconds{namespace="prod",request="back",outcome="Failed",reason="WrongKey"}';
 const restoring = 'backstay_restore_active_seconds{namespace="prod",request="back",phase="Preparing"}';
-const notReady = `backstay_policy_condition{${shop},type="Ready",status="False",reason="SecretMissing"}`;
+const notReady = `backstay_policy_condition{${shop},type="Ready",status="False",reason="SpecInvalid"}`;
+const readOnly = `backstay_policy_condition{${shop},type="Ready",status="True",reason="ReadOnly"}`;
 const info = 'backstay_operator_info{namespace="sys",job="backstay-metrics",version="0.1.0"}';
 const leader = 'backstay_operator_leader{namespace="sys",job="backstay-metrics"}';
 const policyInfo = `backstay_policy_info{${shop},engine="PostgreSQL"}`;
@@ -206,18 +207,30 @@ export const alertCases: Record<string, AlertCase> = {
     quiet: { series: { [suspended]: '1x700 0 1x3000' }, minute: 1500 },
     restart: { series: handedOver(1000, { [suspended]: same('1') }), minute: 1442, labels: shopLabels },
   },
+  BackstayPolicyReadOnly: {
+    fires: { series: { [readOnly]: '1x3000', [suspended]: '0x3000' }, minute: 1442, labels: shopLabels },
+    // Taken over after half a day, and lost again.
+    quiet: { series: { [readOnly]: '1x700 stale _x20 1x3000' }, minute: 1500 },
+    restart: { series: handedOver(1000, { [readOnly]: same('1') }), minute: 1442, labels: shopLabels },
+    also: {
+      'is quiet about a policy that is suspended: that has an alert of its own': {
+        series: { [readOnly.replace('ReadOnly', 'Suspended')]: '1x3000', [suspended]: '1x3000' },
+        minute: 1500,
+      },
+    },
+  },
   BackstayPolicyNotReady: {
     fires: {
       series: { [notReady]: '1x60', [failures]: '0x60' },
       minute: 16,
-      labels: { ...shopLabels, reason: 'SecretMissing' },
+      labels: { ...shopLabels, reason: 'SpecInvalid' },
     },
     // A failed run is the business of another alert.
     quiet: { series: { [notReady]: '1x60', [failures]: '1x60' }, minute: 16 },
     restart: {
       series: handedOver(8, { [notReady]: same('1') }),
       minute: 16,
-      labels: { ...shopLabels, reason: 'SecretMissing' },
+      labels: { ...shopLabels, reason: 'SpecInvalid' },
     },
   },
   BackstayOperatorDown: {
