@@ -128,9 +128,17 @@ async function runOperator(options: OperatorOptions): Promise<number> {
   const { limitsOf } = await import('./operator/turn/limits.ts');
   const { allowedImages, ...jobs } = config.jobs;
   const timings = timingsOf(config);
-  const pod = { ...podDefaults, ...jobs, image: config.image };
+  const { grace, unconfirmed, keepFinished } = config.timings;
+  const pod = {
+    ...podDefaults,
+    ...jobs,
+    image: config.image,
+    gracePeriodSeconds: parseDurationMs(grace) / 1000,
+    keepFinishedSeconds: parseDurationMs(keepFinished) / 1000,
+  };
   const { progressMs } = timings;
-  const runner = new KubernetesRunner({ client, clock, random, log, pod, namespaces, progressMs });
+  const unconfirmedMs = parseDurationMs(unconfirmed);
+  const runner = new KubernetesRunner({ client, clock, random, log, pod, namespaces, progressMs, unconfirmedMs });
   const workloads = new KubernetesWorkloads(client);
   const state = { kindsServed: false, leading: false };
   const { port, silenceLimit } = config.http;
@@ -138,7 +146,8 @@ async function runOperator(options: OperatorOptions): Promise<number> {
   const http = await observe({ port, state, metrics, objects, clock, log, silenceLimitMs });
   try {
     log.info({ port: http.port }, 'probes and metrics are served');
-    await awaitServedKinds(client, clock, kindsPatienceMs, stop);
+    await awaitServedKinds({ client, clock, log, patienceMs: kindsPatienceMs, signal: stop });
+    if (stop.aborted) return exitCodes.done;
     state.kindsServed = true;
     const limits = limitsOf(config);
     const given = { timings, limits, instruments: metrics, namespaces, workloads, allowedImages };

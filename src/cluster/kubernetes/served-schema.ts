@@ -19,8 +19,8 @@ type ServedNode = SchemaNode & {
  * of its API to everybody who may ask at all, so that no right on CustomResourceDefinitions is needed. Where even that is
  * forbidden the answer is empty: then a write is refused by its name.
  */
-export async function unknownToServer(client: ApiClient): Promise<string[]> {
-  const schemas = await servedSchemas(client);
+export async function unknownToServer(client: ApiClient, signal?: AbortSignal): Promise<string[]> {
+  const schemas = await servedSchemas(client, signal);
   if (schemas === undefined) return [];
   return kinds.flatMap((kind) => {
     const served = schemas.find((schema) => isOf(schema, kind));
@@ -32,9 +32,10 @@ export async function unknownToServer(client: ApiClient): Promise<string[]> {
   });
 }
 
-async function servedSchemas(client: ApiClient): Promise<ServedNode[] | undefined> {
+async function servedSchemas(client: ApiClient, signal: AbortSignal | undefined): Promise<ServedNode[] | undefined> {
   try {
-    const { components } = await client.json<OpenApi>({ method: 'GET', path: `/openapi/v3${groupVersionPath}` });
+    const path = `/openapi/v3${groupVersionPath}`;
+    const { components } = await client.json<OpenApi>({ method: 'GET', path, ...(signal && { signal }) });
     return Object.values(components?.schemas ?? {});
   } catch (error) {
     if (error instanceof ApiError && (error.code === 'Forbidden' || error.status === 404)) return undefined;

@@ -161,7 +161,9 @@ describe('list and watch at a real API server', () => {
     const later = structuredClone(current.spec.versions);
     later[0]!.schema.openAPIV3Schema.properties['spec']!.properties['later'] = { type: 'string', properties: {} };
     await client.json({ method: 'PATCH', path: crd, body: { spec: { versions: later } } });
-    await awaitServedKinds(client, systemClock, 30_000, stop.signal);
+    const { signal } = stop;
+    const log = pino({ level: 'silent' });
+    await awaitServedKinds({ client, clock: systemClock, log, patienceMs: 30_000, signal });
   });
 });
 
