@@ -18,6 +18,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{/* Without an end of its own: the rules put one before the name of a page. */}}
+{{- define "backstay.runbookUrl" -}}
+{{ trimSuffix "/" .Values.metrics.prometheusRule.runbookUrl }}
+{{- end -}}
+
 {{- define "backstay.labels" -}}
 {{- with .Values.commonLabels }}
 {{- toYaml . }}

@@ -67,7 +67,8 @@ them with what it asks for). No verb on Secrets: Jobs mount them, the operator n
   verbs: [get, list, watch]
 {{- end -}}
 
-{{/* Backups now, of what a policy already says: a run names no image and no secret. */}}
+{{/* Backups now, by the connection and to the stores of a policy. A run names no image and no secret, but any database of
+the server, and it may take a repository over. */}}
 {{- define "backstay.backupOperatorRules" -}}
 {{ include "backstay.viewerRules" . }}
 - apiGroups: [backstay.dev]

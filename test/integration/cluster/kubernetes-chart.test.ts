@@ -64,7 +64,7 @@ const everything = {
   networkPolicy: { metricsFrom: [{ namespaceSelector: { matchLabels: { monitoring: 'yes' } } }] },
   metrics: {
     serviceMonitor: { enabled: true, labels: { release: 'prometheus' } },
-    prometheusRule: { enabled: true, runbookUrl: 'https://wiki.example.com/backstay' },
+    prometheusRule: { enabled: true, runbookUrl: 'https://wiki.example.com/backstay/' },
     dashboard: { enabled: true },
   },
   tests: { storageClassName: 'fast' },
@@ -115,6 +115,10 @@ describe('the chart', () => {
     [{ config: { namespaces: ['a'] } }, "at '/config': additional properties 'namespaces' not allowed"],
     [{ metrics: { serviceMonitor: { enable: true } } }, "at '/metrics/serviceMonitor': additional properties 'enable'"],
     [{ image: { digest: 'latest' } }, "at '/image/digest'"],
+    [
+      { metrics: { service: false, serviceMonitor: { enabled: true } } },
+      'metrics.serviceMonitor.enabled needs metrics.service',
+    ],
     [{ watchNamespaces: 'team-a' }, "at '/watchNamespaces': got string, want array"],
     [{ resources: { limit: { memory: '1Gi' } } }, "at '/resources': additional properties 'limit' not allowed"],
   ])('refuses %j and says where', async (values, said) => {
@@ -214,6 +218,20 @@ describe('the chart', () => {
       expect(wide.filter(({ resources }) => resources[0] !== 'namespaces')).toEqual(narrow);
       expect(find(own, 'RoleBinding')).toMatchObject({ roleRef: { kind: 'Role', name: 'backstay' } });
     }
+  });
+
+  it('tests itself with the pull secrets and on the nodes of the operator', async () => {
+    const { imagePullSecrets, nodeSelector, tolerations } = everything;
+    const placement = { imagePullSecrets, nodeSelector, tolerations };
+    const partsOf = async (values: object) => {
+      const objects = await renderChart(values);
+      const { data } = find(objects, 'ConfigMap', 'backstay-test') as unknown as { data: Record<string, string> };
+      return { pod: find(objects, 'Pod', 'backstay-test')['spec'], policy: parse(data['policy.yaml']!).spec };
+    };
+    const placed = await partsOf(everything);
+    expect(placed).toMatchObject({ pod: placement, policy: { stores: [{ name: 'claim' }] } });
+    expect(placed.policy.jobs).toEqual(placement);
+    expect((await partsOf({})).policy).not.toHaveProperty('jobs');
   });
 
   it('has alerts and a dashboard that say what the files say', async () => {

@@ -11,6 +11,15 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Where the pods of the test may run, and with which secrets they are pulled: fields of a pod and of spec.jobs alike. */}}
+{{- define "backstay.testPlacement" -}}
+{{- range $field := list "imagePullSecrets" "nodeSelector" "tolerations" }}
+{{- with get $.Values $field }}
+{{ $field }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{- define "backstay.testMetadata" -}}
 name: {{ include "backstay.testName" .root }}
 namespace: {{ include "backstay.testNamespace" .root }}
