@@ -48,6 +48,9 @@ const timings = z.strictObject({
   retryBackoff: duration('30s', 'The pause before the second attempt after a failure that heals by itself.', '1d'),
   inspectAgain: duration('30s', 'The pause before the store is looked into again; grows with each try.', '1d'),
   giveUp: duration('10m', 'How long a deleted object is held back by a task that does not end.', '1d'),
+  grace: duration('30s', 'How long a task may tidy up when it is stopped before it is killed.', '1d'),
+  unconfirmed: duration('1m', 'How long after that a pod is given up whose node does not confirm its end.', '1d'),
+  keepFinished: duration('7d', 'How long a Job stays that nobody removed: the operator may have been away.', '30d'),
   shutdown: duration(
     '20s',
     'How long at most the end of running work is waited for when the process is stopped.',

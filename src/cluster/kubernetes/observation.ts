@@ -71,14 +71,18 @@ interface ContainerState {
 
 type WaitingFor = NonNullable<Extract<Observation, { state: 'starting' }>['waitingFor']>;
 
-/** How long after its deletion was due a pod is given up whose node does not confirm the end. */
-const unconfirmedMs = 60_000;
-
 /**
  * How a task stands. Pure. `events` are those about the pod, or about the Job while it has none; they are only looked at
  * while nothing else says why it does not start.
  */
-export function observationOf(job: JobView, pods: PodView[], events: EventView[], nowMs: number): Observation {
+export function observationOf(
+  job: JobView,
+  pods: PodView[],
+  events: EventView[],
+  nowMs: number,
+  unconfirmedMs = 60_000,
+): Observation {
+  const givenUpMs = nowMs - unconfirmedMs;
   const pod = newest(pods);
   if (pod === undefined) return withoutPod(job, events);
   const agent = agentOf(pod);
@@ -86,17 +90,17 @@ export function observationOf(job: JobView, pods: PodView[], events: EventView[]
   const report = ended && decodeReport(ended.message ?? '');
   // The end of this pod is not the end of the task.
   if (mayMakeAnotherPod(job) && !isDone(report)) {
-    if (isGivenUp(pod, nowMs)) return withoutPod(job, events);
+    if (isGivenUp(pod, givenUpMs)) return withoutPod(job, events);
     if (ended !== undefined || isPodOver(pod)) return { state: 'running' };
   }
   if (ended !== undefined) {
     const detail = describeEnd(ended, pod);
     if (report !== undefined) return { state: 'ended', report, detail };
     // A pod that is being deleted is over when it is gone: the same answer from the first time on.
-    return isLeaving(pod, nowMs) ? { state: 'running' } : { state: 'ended', detail };
+    return isLeaving(pod, givenUpMs) ? { state: 'running' } : { state: 'ended', detail };
   }
-  if (isPodOver(pod) && !isLeaving(pod, nowMs)) return { state: 'ended', detail: describePodEnd(pod) };
-  if (isGivenUp(pod, nowMs)) {
+  if (isPodOver(pod) && !isLeaving(pod, givenUpMs)) return { state: 'ended', detail: describePodEnd(pod) };
+  if (isGivenUp(pod, givenUpMs)) {
     return { state: 'ended', detail: `pod ${pod.metadata.name} was deleted and its node does not confirm its end` };
   }
   if (agent?.state?.running !== undefined) return { state: 'running' };
@@ -176,12 +180,12 @@ function describePodEnd({ metadata, status }: PodView): string {
   return `pod ${metadata.name} ended without a word of the agent${why && ` (${why})`}`;
 }
 
-const isLeaving = (pod: PodView, nowMs: number): boolean =>
-  pod.metadata.deletionTimestamp !== undefined && !isGivenUp(pod, nowMs);
+const isLeaving = (pod: PodView, givenUpMs: number): boolean =>
+  pod.metadata.deletionTimestamp !== undefined && !isGivenUp(pod, givenUpMs);
 
-function isGivenUp({ metadata: { deletionTimestamp } }: PodView, nowMs: number): boolean {
+function isGivenUp({ metadata: { deletionTimestamp } }: PodView, givenUpMs: number): boolean {
   // The timestamp is the moment at which the grace time is over.
-  return deletionTimestamp !== undefined && Date.parse(deletionTimestamp) + unconfirmedMs < nowMs;
+  return deletionTimestamp !== undefined && Date.parse(deletionTimestamp) < givenUpMs;
 }
 
 const whyWaiting = (pod: PodView, events: EventView[]): WaitingFor | undefined =>

@@ -28,6 +28,8 @@ export interface KubernetesRunnerOptions {
   timings?: ReflectorTimings;
   /** How often at most the progress of a task is read out of its log. */
   progressMs?: number;
+  /** How long after its deletion was due a pod is given up whose node does not confirm the end; a minute when left out. */
+  unconfirmedMs?: number;
 }
 
 /** A misspelt field is refused, and the Job says which of its fields are ours. */
@@ -74,7 +76,7 @@ export class KubernetesRunner implements Runner {
     const pods = await this.#podsOf(job);
     const subject = newest(pods) ?? job;
     const events = needsEvents(pods) ? await this.#eventsAbout(key.namespace, subject.metadata.uid) : [];
-    const seen = observationOf(job, pods, events, this.#options.clock.nowMs());
+    const seen = observationOf(job, pods, events, this.#options.clock.nowMs(), this.#options.unconfirmedMs);
     const progress = await this.#progressOf(key.namespace, seen, newest(pods));
     return progress === undefined ? seen : { state: 'running', progress };
   }

@@ -243,6 +243,12 @@ describe('a task that runs or has ended', () => {
     expect(look([pod(running, long)])).toMatchObject({ state: 'ended', detail: expect.stringContaining('its node') });
   });
 
+  it('has ended sooner where the configuration waits less for that node', () => {
+    const nowMs = Date.parse(gone.deletionTimestamp) + 5_001;
+    const seen = (unconfirmedMs: number) => observationOf(job(), [pod(running, gone)], [], nowMs, unconfirmedMs).state;
+    expect([seen(5_001), seen(5_000)]).toEqual(['running', 'ended']);
+  });
+
   it('goes by the newest pod', () => {
     const old = pod(ended({ exitCode: 1 }), { name: 'old', creationTimestamp: '2026-01-01T10:00:00Z' });
     expect(look([old, pod(running)])).toEqual({ state: 'running' });
