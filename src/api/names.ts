@@ -24,6 +24,9 @@ export const scheduleLabel = `${group}/schedule`;
 /** RFC 3339: the tick that the run stands for. */
 export const tickAnnotation = `${group}/tick`;
 
+/** What finds the operator's Deployment and pods, whatever name the release gave them. */
+export const operatorSelector = 'app.kubernetes.io/part-of=backstay,app.kubernetes.io/component=operator';
+
 /** Tasks are called after their run or request, with up to 13 characters more, and a Job's name ends at 63. */
 export const nameMaxLength: Record<KindName, number> = {
   BackupPolicy: 63,

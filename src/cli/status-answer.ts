@@ -1,5 +1,6 @@
 import type { BackupRunSpec, BackupRunStatus } from '../api/backup-run.ts';
 import type { Mode } from '../api/mode.ts';
+import { operatorSelector } from '../api/names.ts';
 import type { RestoreRequestSpec, RestoreRequestStatus } from '../api/restore-request.ts';
 import { createIntervalOf } from '../api/schedule-interval.ts';
 import type { Resource } from '../cluster/resource.ts';
@@ -18,7 +19,7 @@ export interface StatusInput {
 
 const shownRestores = 5;
 const operatorHints: Record<Mode, string> = {
-  kubernetes: 'See that the operator runs: kubectl get deployments -A -l app.kubernetes.io/name=backstay',
+  kubernetes: `See that the operator runs: kubectl get deployments -A -l ${operatorSelector}`,
   standalone: 'See that backstay standalone runs on this home.',
 };
 const isOver = ({ status }: Resource): boolean => {

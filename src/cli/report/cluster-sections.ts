@@ -1,5 +1,5 @@
 import { text } from 'node:stream/consumers';
-import { apiVersion, group, kindNames } from '../../api/names.ts';
+import { apiVersion, group, kindNames, operatorSelector } from '../../api/names.ts';
 import type { ApiClient } from '../../cluster/kubernetes/http.ts';
 import { agentContainer, taskSelector } from '../../cluster/kubernetes/job.ts';
 import { listAll, type RawObject } from '../../cluster/kubernetes/list.ts';
@@ -8,7 +8,8 @@ import { kinds } from '../../cluster/resource.ts';
 import { sentenceOf } from '../complaint.ts';
 import type { ReportSection } from './section.ts';
 
-const operatorSelector = 'app.kubernetes.io/name=backstay,app.kubernetes.io/component=operator';
+/** An empty list could be taken for a part that was lost. */
+const noOperator = `no operator pod found by ${operatorSelector}`;
 const logLines = { operator: 500, task: 100 };
 const taskLogs = 20;
 /** A server that is slow with one log must not hold the report for long. */
@@ -53,11 +54,19 @@ export function clusterSections(client: ApiClient, namespace: string | undefined
         return logsOf(client, pods.slice(0, taskLogs), { container: agentContainer, tailLines: String(logLines.task) });
       },
     },
-    { name: 'operatorPods', gather: () => list(podsPath(), operatorSelector) },
+    {
+      name: 'operatorPods',
+      gather: async () => {
+        const pods = await list(podsPath(), operatorSelector);
+        return pods.length === 0 ? noOperator : pods;
+      },
+    },
     {
       name: 'operatorLog',
-      gather: async () =>
-        logsOf(client, await list<Pod>(podsPath(), operatorSelector), { tailLines: String(logLines.operator) }),
+      gather: async () => {
+        const pods = await list<Pod>(podsPath(), operatorSelector);
+        return pods.length === 0 ? noOperator : logsOf(client, pods, { tailLines: String(logLines.operator) });
+      },
     },
   ];
 }

@@ -77,6 +77,12 @@ describe('"am I protected?" is answered', () => {
     expect(found.next.join('\n')).toMatch(next);
   });
 
+  it('with a hint that finds the operator under every name of a release', () => {
+    expect(answer(undefined).next[0]).toMatch(
+      /-l app\.kubernetes\.io\/part-of=backstay,app\.kubernetes\.io\/component=operator$/,
+    );
+  });
+
   it('with no when there is no policy at all', () => {
     const found = answer(good, { policies: [] });
     expect(found).toMatchObject({ protected: false, next: [expect.stringContaining('BackupPolicy')] });
