@@ -17,7 +17,7 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** For the documentation. */
 export const exitCodeMeanings: Record<ExitCode, string> = {
-  0: 'Succeeded. With `--wait`: every run and request of the command has succeeded.',
+  0: 'Succeeded. With `--wait`: every run and request of the command has succeeded. `status`: whatever it found.',
   1: 'Failed. With `--wait`: a run or request failed or was deleted. Also every error that has no code of its own.',
   2: 'The command line is wrong: an unknown word, a missing option, or two places at once. Nothing was done.',
   4: 'The cluster does not know who asks, or does not allow it; the message names the verb, the resource and the namespace. For a home: the rights on its files.',

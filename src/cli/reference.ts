@@ -62,10 +62,19 @@ const output = `## Output for machines
 
 \`get -o json|yaml\` prints the objects as the API has them. Every other command that has \`-o json|yaml\` prints exactly one document
 on the standard output, after everything else: the answer, or the error; lines for people go to the standard error then. Only
-a command line that cannot be parsed (exit code 2) has no document. Documents have \`apiVersion: ${contractVersion}\`. Within v1
-fields are only added, and words are only added to a list of words: take an unknown word for "not good".
+a command line that cannot be parsed (exit code 2) has no document. Documents have \`apiVersion: ${contractVersion}\`; but
+\`restore --dry-run\` prints the RestoreRequest itself, as \`apply\` takes it. Within v1 fields are only added, and words are
+only added to a list of words: take an unknown word for "not good".
 
-\`-o name\` prints names, one a line: of what was made, or for \`status\` of the policies that are not protected.
+\`status\` exits with 0 whatever it finds; another code means that it could not look. A script reads \`protected\` or the
+verdicts:
+
+\`\`\`sh
+backstay status -A -o json | jq -e .protected
+\`\`\`
+
+\`-o name\` prints names, one a line: of what was made, or for \`status\` of the policies that are not protected, with \`-A\` as
+\`namespace/name\`. Where there is no policy at all \`status -o name\` prints nothing, and \`protected\` is false.
 `;
 
 const report = `## What is in a report

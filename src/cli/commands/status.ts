@@ -19,7 +19,10 @@ export function addStatus(program: Command, session: Session): void {
     .argument('[policy]', 'only this BackupPolicy')
     .option('-A, --all-namespaces', 'in all namespaces')
     .addOption(
-      new Option('-o, --output <form>', 'form of the answer; name: the policies that are not protected')
+      new Option(
+        '-o, --output <form>',
+        'form of the answer; name: the policies that are not protected, with -A as namespace/name',
+      )
         .choices(['table', 'wide', 'json', 'yaml', 'name'])
         .default('table'),
     )
@@ -57,9 +60,9 @@ export function addStatus(program: Command, session: Session): void {
       });
       if (isMachineForm(options.output)) session.print(render(answer, options.output));
       else if (options.output === 'name') {
-        session.print(
-          answer.policies.flatMap(({ verdict, name }) => (verdict === 'Protected' ? [] : `${name}\n`)).join(''),
-        );
+        const bad = answer.policies.filter(({ verdict }) => verdict !== 'Protected');
+        // A name alone would say of none of several namespaces where to look.
+        session.print(bad.map(({ namespace, name }) => `${all ? `${namespace}/` : ''}${name}\n`).join(''));
       } else {
         session.print(`${renderStatus(answer, { nowMs, showNamespace: all, wide: options.output === 'wide' })}\n`);
       }

@@ -33,7 +33,7 @@ async function backstay(args: string, objects: Resource[] = []): Promise<{ code:
     namespace: 'default',
     pollMs: 1,
     objects: {
-      list: async () => [...objects],
+      list: async (wanted: string) => objects.filter(({ kind }) => kind === wanted),
       get: async (_kind: string, { name }: { name: string }) => objects.find(({ metadata }) => metadata.name === name),
       delete: async () => undefined,
     } as unknown as Objects,
@@ -118,6 +118,15 @@ describe('the command line', () => {
       expect(code).toBe(7);
       expect(out).toContain('the work goes on');
     }
+  });
+
+  it('status exits with 0 whatever it finds, and names what is not protected so that it can be found', async () => {
+    const policy = { ...run('Pending'), kind: 'BackupPolicy' as const, spec: {}, status: {} };
+    expect(await backstay('status --home /h -o name', [policy])).toMatchObject({ code: 0, out: 'shop-1\n' });
+    expect(await backstay('status --home /h -A -o name', [policy])).toMatchObject({ code: 0, out: 'default/shop-1\n' });
+    const { code, out } = await backstay('status --home /h -o json', [policy]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out).protected).toBe(false);
   });
 
   it('get prints a table that fits what there is, and JSON of the same', async () => {
