@@ -5,6 +5,7 @@ import { timestamp } from '../../base/clock.ts';
 import { describeBytes } from '../../base/describe-bytes.ts';
 import { done, type Outcome, stalled, waiting } from '../../cluster/outcome.ts';
 import { ticksOf } from './next-run.ts';
+import { type Group, groupByDatabase, laterFirst, newestFirst } from './run-groups.ts';
 import { runName } from './run-name.ts';
 
 /** What a policy wants to know of its runs. */
@@ -60,10 +61,9 @@ export function decide(
     return { ...before, name: schedule.name, firstSeen, lastTick };
   });
   const soonestMs = nextMs.length === 0 ? undefined : Math.min(...nextMs);
-  // Of the same second the name decides: a status that depends on the order of a list would flap.
-  const newestFirst = [...runs].sort((a, b) => laterFirst(a.createdAt, b.createdAt) || laterFirst(a.name, b.name));
-  const newest = newestFirst[0];
-  const groups = groupByDatabase(spec, newestFirst);
+  const sorted = [...runs].sort(newestFirst);
+  const newest = sorted[0];
+  const groups = groupByDatabase(spec.schedules, sorted);
   const success = leastProtected(groups);
   return {
     create,
@@ -84,30 +84,12 @@ export function decide(
   };
 }
 
-const laterFirst = (a: string, b: string): number => (a < b ? 1 : a > b ? -1 : 0);
-
 const byMoment = (a: RunView, b: RunView): number => laterFirst(a.set?.consistentAt ?? '', b.set?.consistentAt ?? '');
 
-interface Group {
-  /** Undefined for a policy without schedules: then all of its runs are one group. */
-  database: string | undefined;
-  newestFirst: readonly RunView[];
-}
-
-/** Every database that has a schedule counts by itself: the good run of one says nothing about another. */
-function groupByDatabase({ schedules }: BackupPolicySpec, newestFirst: readonly RunView[]): Group[] {
-  const databases = new Set(schedules.flatMap(({ dump }) => dump.databases));
-  if (databases.size === 0) return [{ database: undefined, newestFirst }];
-  return [...databases].map((database) => ({
-    database,
-    newestFirst: newestFirst.filter((run) => run.database === database),
-  }));
-}
-
 /** The newest backup of each database, and of these the oldest. */
-function leastProtected(groups: readonly Group[]): RunView | undefined {
+function leastProtected(groups: readonly Group<RunView>[]): RunView | undefined {
   return groups
-    .flatMap(({ newestFirst }) => newestFirst.filter(({ phase }) => phase === 'Succeeded').sort(byMoment)[0] ?? [])
+    .flatMap(({ runs }) => runs.filter(({ phase }) => phase === 'Succeeded').sort(byMoment)[0] ?? [])
     .sort(byMoment)
     .at(-1);
 }
@@ -121,10 +103,14 @@ function whySkipped(spec: BackupPolicySpec, schedule: PolicySchedule, runs: read
   return open === undefined ? undefined : `run ${open.name} of the same schedule was not over`;
 }
 
-function outcomeOf(spec: BackupPolicySpec, groups: readonly Group[], untilNextMs: number | undefined): Outcome {
+function outcomeOf(
+  spec: BackupPolicySpec,
+  groups: readonly Group<RunView>[],
+  untilNextMs: number | undefined,
+): Outcome {
   const say = (reason: StateReason<'BackupPolicy'>, message: string): Outcome => done(reason, message, untilNextMs);
   if (spec.suspend) return say('Suspended', 'spec.suspend is true: no run is started');
-  const ended = groups.map(({ database, newestFirst }) => ({ database, run: newestFirst.find(isOver) }));
+  const ended = groups.map(({ database, runs }) => ({ database, run: runs.find(isOver) }));
   const failed = ended.find(({ run }) => run?.phase === 'Failed')?.run;
   if (failed !== undefined) {
     const { reason = 'Internal', message = 'the reason is not known' } = failed.failure ?? {};

@@ -1,6 +1,7 @@
 import type { BackupPolicySpec, BackupPolicyStatus } from '../../api/backup-policy.ts';
 import type { IntervalOf } from '../../api/schedule-interval.ts';
 import type { Resource } from '../../cluster/resource.ts';
+import { groupByDatabase } from '../backup-policy/run-groups.ts';
 import type { Family } from './exposition.ts';
 import { Gauges, secondsBetween, secondsOf } from './gauges.ts';
 import { endedOf, type RunFacts, type RunIndex } from './run-index.ts';
@@ -53,7 +54,7 @@ function setPolicy(gauges: Gauges<Name>, policy: Resource, runs: RunIndex, inter
   gauges.set('backstay_policy_last_success_timestamp_seconds', labels, lastSuccess);
   gauges.set('backstay_policy_rpo_seconds', labels, secondsBetween(lastSuccess, nowMs / 1000));
   gauges.set('backstay_policy_next_run_timestamp_seconds', labels, secondsOf(status.nextRun));
-  const failures = Math.max(0, ...groupByDatabase(spec, own).map(failuresInARow));
+  const failures = Math.max(0, ...groupByDatabase(spec.schedules ?? [], own).map(({ runs }) => failuresInARow(runs)));
   gauges.set('backstay_policy_consecutive_failures', labels, failures);
   gauges.set('backstay_policy_last_run_failed', labels, failures > 0 ? 1 : 0);
   for (const schedule of spec.schedules ?? []) {
@@ -66,13 +67,6 @@ function setPolicy(gauges: Gauges<Name>, policy: Resource, runs: RunIndex, inter
     gauges.set('backstay_schedule_last_success_timestamp_seconds', more, success);
     gauges.set('backstay_schedule_skipped_timestamp_seconds', more, secondsOf(state?.lastSkipped?.tick));
   }
-}
-
-/** As the policy's own status counts: each scheduled database by itself; without schedules, all runs together. */
-function groupByDatabase({ schedules = [] }: Partial<BackupPolicySpec>, runs: readonly RunFacts[]): RunFacts[][] {
-  const databases = new Set(schedules.flatMap(({ dump }) => dump?.databases ?? []));
-  if (databases.size === 0) return [[...runs]];
-  return [...databases].map((database) => runs.filter((run) => run.database === database));
 }
 
 /** A run that another cluster's ownership refused is no failure: the policy is ReadOnly and says so itself. */

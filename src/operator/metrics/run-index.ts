@@ -1,6 +1,7 @@
 import type { BackupRunSpec, BackupRunStatus, RunPhase } from '../../api/backup-run.ts';
 import { scheduleLabel } from '../../api/names.ts';
 import type { Resource } from '../../cluster/resource.ts';
+import { newestFirst } from '../backup-policy/run-groups.ts';
 import { secondsOf } from './gauges.ts';
 
 /** What metrics want to know of a run. */
@@ -45,10 +46,6 @@ export function indexRuns(runs: readonly Resource[]): RunIndex {
 
 export const endedOf = (runs: readonly RunFacts[]): RunFacts[] =>
   runs.filter(({ phase }) => phase === 'Succeeded' || phase === 'Failed');
-
-// By name when they were made in the same second: the order in which the server lists them must not matter.
-const newestFirst = (a: RunFacts, b: RunFacts): number =>
-  a.createdAt === b.createdAt ? (a.name < b.name ? 1 : -1) : a.createdAt < b.createdAt ? 1 : -1;
 
 function factsOf({ metadata, spec, status }: Resource): RunFacts {
   const { policyName = '', method = '', dump } = (spec ?? {}) as Partial<BackupRunSpec>;
