@@ -1,12 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { ChildProcess } from 'node:child_process';
 import { kindNames } from '../../src/api/names.ts';
-import { imageName } from './cluster/backstay-image.ts';
 import type { SettledCluster } from './cluster/cluster.ts';
 import { kubectl, kubectlApply } from './cluster/kubectl.ts';
-import { checkoutDir } from './cluster/paths.ts';
+import { spawnOperator } from './cluster/operator-process.ts';
 import { installRelease, uninstallRelease } from './helm.ts';
 import { readManifests } from './kubernetes-shop.ts';
 import { Stops } from './stops.ts';
@@ -91,20 +87,16 @@ export async function dieAtEach(
 /** The operator as a process of this machine. `settings` are those of its configuration file. */
 export class LocalOperator {
   readonly #child: ChildProcess;
-  readonly #directory = mkdtempSync(join(tmpdir(), 'backstay-operator-'));
   #log = '';
   #isAsked = false;
 
   constructor(cluster: SettledCluster, nodeOptions: readonly string[], settings: object = {}) {
-    const config = join(this.#directory, 'config.yaml');
-    // JSON is YAML, too. Any free port: several of them may run on this machine.
-    writeFileSync(config, JSON.stringify({ image: imageName, logLevel: 'debug', http: { port: 0 }, ...settings }));
     const context = cluster.context === undefined ? [] : ['--context', cluster.context];
-    const options = ['--kubeconfig', cluster.kubeconfigPath, ...context, '--config', config];
-    const main = join(checkoutDir, 'src/main.ts');
-    this.#child = spawn(process.execPath, [...nodeOptions, main, 'operator', ...options], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    this.#child = spawnOperator(
+      ['--kubeconfig', cluster.kubeconfigPath, ...context],
+      { logLevel: 'debug', ...settings },
+      { nodeOptions, stdio: ['ignore', 'pipe', 'pipe'] },
+    );
     const take = (chunk: Buffer): void => {
       this.#log = (this.#log + chunk.toString()).slice(-4_000);
     };
@@ -152,11 +144,9 @@ export class LocalOperator {
 
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     this.#isAsked = true;
-    if (this.isAlive) {
-      const gone = new Promise((resolve) => this.#child.once('close', resolve));
-      this.#child.kill(signal);
-      await gone;
-    }
-    rmSync(this.#directory, { recursive: true, force: true });
+    if (!this.isAlive) return;
+    const gone = new Promise((resolve) => this.#child.once('close', resolve));
+    this.#child.kill(signal);
+    await gone;
   }
 }

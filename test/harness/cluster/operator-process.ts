@@ -1,9 +1,28 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { imageName } from './backstay-image.ts';
 import { checkoutDir } from './paths.ts';
+
+/**
+ * Starts `backstay operator` from the checkout. `settings` are those of its configuration file, which goes with the
+ * process; the image is the one of the test cluster, and the port any free one: several may run on this machine.
+ */
+export function spawnOperator(
+  target: readonly string[],
+  settings: object,
+  { nodeOptions = [], ...options }: { nodeOptions?: readonly string[] } & Omit<SpawnOptions, 'cwd'>,
+): ChildProcess {
+  const directory = mkdtempSync(join(tmpdir(), 'backstay-operator-'));
+  const config = join(directory, 'config.yaml');
+  // JSON is YAML, too.
+  writeFileSync(config, JSON.stringify({ image: imageName, http: { port: 0 }, ...settings }));
+  const args = [...nodeOptions, join(checkoutDir, 'src/main.ts'), 'operator', ...target, '--config', config];
+  const child = spawn(process.execPath, args, { ...options, cwd: checkoutDir });
+  child.once('close', () => rmSync(directory, { recursive: true, force: true }));
+  return child;
+}
 
 /**
  * `backstay operator` as a process of this machine, against an API server of a test. `host` is what it calls itself in
@@ -15,16 +34,9 @@ export class OperatorProcess {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   #hasEnded = false;
   readonly #child: ChildProcess;
-  readonly #directory = mkdtempSync(join(tmpdir(), 'backstay-operator-'));
 
   constructor(kubeconfigPath: string, host: string, settings: object = {}) {
-    const config = join(this.#directory, 'config.yaml');
-    const all = { image: imageName, http: { port: 0 }, ...settings };
-    // JSON is YAML, too.
-    writeFileSync(config, JSON.stringify(all));
-    const args = ['src/main.ts', 'operator', '--kubeconfig', kubeconfigPath, '--config', config];
-    this.#child = spawn(process.execPath, args, {
-      cwd: checkoutDir,
+    this.#child = spawnOperator(['--kubeconfig', kubeconfigPath], settings, {
       env: { ...process.env, HOSTNAME: host },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -37,7 +49,6 @@ export class OperatorProcess {
     this.ended = new Promise((resolve) =>
       this.#child.once('close', (code, signal) => {
         this.#hasEnded = true;
-        rmSync(this.#directory, { recursive: true, force: true });
         resolve({ code, signal });
       }),
     );
