@@ -54,6 +54,8 @@ export class Playground {
     await this.kubectl(['rollout', 'status', 'statefulset/shop-postgres', '--timeout=120s']);
     await this.kubectl(['rollout', 'status', 'deployment/s3', '--timeout=120s']);
     this.#forward = await this.#wayIn();
+    // A pod is ready a moment before the node leads its Service's address to it; until then a connection is refused.
+    await eventually(() => this.query('SELECT 1'), 60_000, 100);
     const identity = await generateIdentity();
     this.#recipient = identity.recipient;
     await this.putSecret('shop-identity', { identity: identity.reveal() });
