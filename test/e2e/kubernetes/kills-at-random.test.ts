@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { attemptTask, restoreTask } from '../../../src/operator/task-name.ts';
 import { chance } from '../../harness/chance.ts';
 import { bringUpCluster, type SettledCluster } from '../../harness/cluster/cluster.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
@@ -7,6 +6,7 @@ import { eventually } from '../../harness/eventually.ts';
 import { kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
 import { Playground, readManifests } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
+import { expectOneBackup, expectOneRestore } from './after-kills.ts';
 
 // The first run on a machine builds Kubernetes from source.
 const coldMs = 30 * 60_000;
@@ -64,24 +64,13 @@ describe(`an operator that is killed with -9 at ${killCount} random moments, see
 
   it.each(backups)(
     'backup %s: one manifest, one Job for each attempt, a true status',
-    async (name) => {
-      const { status } = await shop.waitForEnd('BackupRun', name, patienceMs);
-      expect(status).toMatchObject({ phase: 'Succeeded', attempts: [{ number: 1, outcome: 'Succeeded' }] });
-      expect(await shop.manifests(`own/${name}`)).toHaveLength(1);
-      expect((await shop.jobsThatRan()).filter((job) => job.startsWith(`${name}-`))).toEqual([attemptTask(name, 1)]);
-    },
+    (name) => expectOneBackup(shop, name, patienceMs),
     patienceMs,
   );
 
   it.each(restores)(
     'restore %s: one Job, every row',
-    async (name) => {
-      const { status } = await shop.waitForEnd('RestoreRequest', name, patienceMs);
-      expect(status).toMatchObject({ phase: 'Succeeded', result: { rowCount: 20_500 } });
-      expect((await shop.jobsThatRan()).filter((job) => job.startsWith(`${name}-`))).toEqual([restoreTask(name)]);
-      const [row] = await shop.query('SELECT count(*)::int AS orders FROM "Orders"', { database: name });
-      expect(row).toEqual({ orders: 20_000 });
-    },
+    (name) => expectOneRestore(shop, name, name, patienceMs),
     patienceMs,
   );
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { backupRunSteps } from '../../../src/operator/backup-run/steps.ts';
 import { restoreRequestSteps } from '../../../src/operator/restore-request/steps.ts';
-import { attemptTask, restoreTask } from '../../../src/operator/task-name.ts';
 import { bringUpCluster, type SettledCluster } from '../../harness/cluster/cluster.ts';
 import { tellOnStderr } from '../../harness/cluster/story.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { dieAtEach, kindsOnly, LocalOperator } from '../../harness/kubernetes-operator.ts';
 import { Playground, readManifests } from '../../harness/kubernetes-shop.ts';
 import { makeShop } from '../../harness/shop.ts';
+import { expectOneBackup, expectOneRestore } from './after-kills.ts';
 
 // The first run on a machine builds Kubernetes from source.
 const coldMs = 30 * 60_000;
@@ -58,24 +58,13 @@ describe('an operator that is killed with -9 exactly where it begins a step', ()
 
   it.each(runs)(
     '$step: goes on to one manifest, with one Job',
-    async ({ name }) => {
-      const { status } = await shop.waitForEnd('BackupRun', name, patienceMs);
-      expect(status).toMatchObject({ phase: 'Succeeded', attempts: [{ number: 1, outcome: 'Succeeded' }] });
-      expect(await shop.manifests(`own/${name}`)).toHaveLength(1);
-      expect((await shop.jobsThatRan()).filter((job) => job.startsWith(`${name}-`))).toEqual([attemptTask(name, 1)]);
-    },
+    ({ name }) => expectOneBackup(shop, name, patienceMs),
     patienceMs,
   );
 
   it.each(requests)(
     '$step: goes on to one restore, with one Job',
-    async ({ name }) => {
-      const { status } = await shop.waitForEnd('RestoreRequest', name, patienceMs);
-      expect(status).toMatchObject({ phase: 'Succeeded', result: { rowCount: 20_500 } });
-      expect((await shop.jobsThatRan()).filter((job) => job.startsWith(`${name}-`))).toEqual([restoreTask(name)]);
-      const [row] = await shop.query('SELECT count(*)::int AS orders FROM "Orders"', { database: databaseOf(name) });
-      expect(row).toEqual({ orders: 20_000 });
-    },
+    ({ name }) => expectOneRestore(shop, name, databaseOf(name), patienceMs),
     patienceMs,
   );
 
